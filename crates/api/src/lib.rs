@@ -1,0 +1,20 @@
+//! The public contract: what a caller says and hears. No I/O.
+//!
+//! [`ExecuteRequest`] is read from the body of `POST /execute`; every answer is an [`Answer`],
+//! whose status is fixed by what it says. [`base64`] is the one way attachments come in and files go
+//! out, [`Timestamp`] the one way a moment is written.
+#![forbid(unsafe_code)]
+
+pub mod base64;
+mod error;
+mod request;
+mod response;
+mod timestamp;
+
+pub use error::ErrorCode;
+pub use request::{Attachment, ExecuteRequest, RETURN_NAMES_READ_MAX, Unreadable};
+pub use response::{
+    Answer, ErrorAnswer, ErrorDetails, ExecutionDetails, ExecutionResult, Load, OutputFile,
+    OutputFiles, ProcessedAttachment, RequestContext, ServerStatus, SuccessAnswer, Usage, UserInfo,
+};
+pub use timestamp::Timestamp;

@@ -1,0 +1,339 @@
+//! What a caller hears.
+
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+
+use crate::{ErrorCode, Timestamp};
+
+/// About as many bytes as everything in an answer takes that is not output or a file.
+const SMALL_FIELDS_BYTES: usize = 1024;
+
+/// An answer: what is said, and the status that goes with it.
+#[derive(Debug, Serialize)]
+#[serde(tag = "status", rename_all = "lowercase")]
+pub enum Answer {
+    /// The program ended with exit code 0.
+    Success(Box<SuccessAnswer>),
+    /// Anything else.
+    Error(Box<ErrorAnswer>),
+}
+
+impl Answer {
+    /// The HTTP status.
+    #[must_use]
+    pub const fn status(&self) -> u16 {
+        match self {
+            Self::Success(_) => 200,
+            Self::Error(error) => error.error_details.code.status(),
+        }
+    }
+
+    /// Whole seconds after which asking again makes sense, where that is known.
+    #[must_use]
+    pub const fn retry_after_seconds(&self) -> Option<u64> {
+        match self {
+            Self::Success(_) => None,
+            Self::Error(error) => error.retry_after_seconds,
+        }
+    }
+
+    /// The answer as JSON.
+    #[must_use]
+    pub fn to_json(&self) -> Vec<u8> {
+        let mut json = Vec::with_capacity(self.content_bytes() + SMALL_FIELDS_BYTES);
+        // The only map has text keys, and writing to memory cannot fail: nothing is left to go wrong.
+        match serde_json::to_writer(&mut json, self) {
+            Ok(()) => json,
+            Err(_never) => Vec::new(),
+        }
+    }
+
+    /// Bytes of output and files that it carries: what making JSON of it costs.
+    #[must_use]
+    pub fn content_bytes(&self) -> usize {
+        match self {
+            Self::Success(success) => {
+                let details = &success.execution_details;
+                let files = details
+                    .output_files
+                    .0
+                    .iter()
+                    .map(|(name, file)| match file {
+                        OutputFile::Content { content_base64, .. } => {
+                            name.len() + content_base64.len()
+                        }
+                        OutputFile::Trouble { error, .. } => name.len() + error.len(),
+                    });
+                details.stdout.len() + details.stderr.len() + files.sum::<usize>()
+            }
+            Self::Error(error) => match &error.execution_result {
+                Some(ExecutionResult::Ended { stdout, stderr, .. }) => stdout.len() + stderr.len(),
+                Some(ExecutionResult::Nothing {}) | None => 0,
+            },
+        }
+    }
+}
+
+/// The program ran to its end and exited with 0.
+#[derive(Debug, Serialize)]
+pub struct SuccessAnswer {
+    /// When this answer was made.
+    pub timestamp_utc: Timestamp,
+    /// Who asked.
+    pub user_info: UserInfo,
+    /// How busy the server was.
+    pub server_status: ServerStatus,
+    /// What was asked.
+    pub request_context: RequestContext,
+    /// What came of it.
+    pub execution_details: ExecutionDetails,
+}
+
+/// Everything that is not a success.
+#[derive(Debug, Serialize)]
+pub struct ErrorAnswer {
+    /// When this answer was made.
+    pub timestamp_utc: Timestamp,
+    /// What went wrong.
+    pub error_details: ErrorDetails,
+    /// Who asked, where known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_info: Option<UserInfo>,
+    /// How busy the server was, where known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server_status: Option<ServerStatus>,
+    /// What was asked, where known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_context: Option<RequestContext>,
+    /// What the program did before it failed; empty where it did not run to its own end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub execution_result: Option<ExecutionResult>,
+    /// Whole seconds, for the header `Retry-After`.
+    #[serde(skip)]
+    pub retry_after_seconds: Option<u64>,
+}
+
+impl ErrorAnswer {
+    /// An error of which nothing is known but itself.
+    #[must_use]
+    pub const fn bare(timestamp_utc: Timestamp, error_details: ErrorDetails) -> Self {
+        Self {
+            timestamp_utc,
+            error_details,
+            user_info: None,
+            server_status: None,
+            request_context: None,
+            execution_result: None,
+            retry_after_seconds: None,
+        }
+    }
+}
+
+/// What went wrong.
+#[derive(Debug, Serialize)]
+pub struct ErrorDetails {
+    /// Its name.
+    #[serde(rename = "type")]
+    pub code: ErrorCode,
+    /// A sentence for people.
+    pub message: String,
+    /// The modules that may not be imported, each once, by top-level name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disallowed: Option<Vec<String>>,
+    /// What to quote when reporting a failure of ours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+}
+
+impl ErrorDetails {
+    /// An error with nothing but its message.
+    #[must_use]
+    pub const fn new(code: ErrorCode, message: String) -> Self {
+        Self {
+            code,
+            message,
+            disallowed: None,
+            id: None,
+        }
+    }
+}
+
+/// Who asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum UserInfo {
+    /// Anyone, by address.
+    Public {
+        /// The address that counts.
+        ip_address: String,
+        /// Requests a day.
+        daily_quota_limit: u32,
+        /// Requests counted today, this one included if it counts.
+        requests_today: u32,
+        /// What is left of them.
+        requests_remaining_today: u32,
+    },
+    /// Whoever has the admin key.
+    Admin {
+        /// `admin`.
+        role: &'static str,
+        /// `false`.
+        rate_limits_applied: bool,
+    },
+}
+
+impl UserInfo {
+    /// The admin.
+    pub const ADMIN: Self = Self::Admin {
+        role: "admin",
+        rate_limits_applied: false,
+    };
+}
+
+/// How busy the server was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct ServerStatus {
+    /// In a word.
+    pub load: Load,
+    /// Programs that ran, without this request's own.
+    pub active_processes_at_request: usize,
+    /// Programs that may run at once.
+    pub max_concurrent_processes: usize,
+}
+
+/// How busy the server was, in a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Load {
+    /// There was room for a program.
+    Normal,
+    /// There was none.
+    High,
+}
+
+/// What was asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RequestContext {
+    /// Length of `code` in Unicode code points.
+    pub code_length: usize,
+    /// Attachments that came.
+    pub attachment_count: usize,
+    /// Whether `stdin_data` was there and not empty.
+    pub stdin_provided: bool,
+    /// The attachments that were accepted; absent before they were looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub processed_attachments: Option<Vec<ProcessedAttachment>>,
+}
+
+/// An attachment that was accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ProcessedAttachment {
+    /// Its name in the workspace.
+    pub filename: String,
+    /// Its size, decoded.
+    pub size_bytes: usize,
+}
+
+/// What came of a program that exited with 0.
+#[derive(Debug, Serialize)]
+pub struct ExecutionDetails {
+    /// `true`.
+    pub success: bool,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+    /// `true` if standard output was cut; absent otherwise.
+    #[serde(skip_serializing_if = "is_false")]
+    pub stdout_truncated: bool,
+    /// `true` if standard error was cut; absent otherwise.
+    #[serde(skip_serializing_if = "is_false")]
+    pub stderr_truncated: bool,
+    /// `0`.
+    pub exit_code: i32,
+    /// Wall-clock time in seconds, four decimals.
+    pub execution_duration_sec: f64,
+    /// The files asked for.
+    pub output_files: OutputFiles,
+    /// What it used, if the operator shows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
+}
+
+/// What came of a program that failed.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum ExecutionResult {
+    /// It did not run, or not to its own end.
+    Nothing {},
+    /// It failed by itself.
+    Ended {
+        /// Standard output.
+        stdout: String,
+        /// Standard error.
+        stderr: String,
+        /// `true` if standard output was cut; absent otherwise.
+        #[serde(skip_serializing_if = "is_false")]
+        stdout_truncated: bool,
+        /// `true` if standard error was cut; absent otherwise.
+        #[serde(skip_serializing_if = "is_false")]
+        stderr_truncated: bool,
+        /// Its exit code, or minus the signal that killed it.
+        exit_code: i32,
+        /// Wall-clock time in seconds, four decimals.
+        execution_duration_sec: f64,
+        /// What it used, if the operator shows it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        usage: Option<Usage>,
+    },
+}
+
+/// What a program used.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Usage {
+    /// Processor time, milliseconds.
+    pub cpu_ms: f64,
+    /// Wall-clock time, milliseconds.
+    pub wall_ms: f64,
+    /// Largest resident set, bytes.
+    pub memory_peak_bytes: u64,
+}
+
+/// The files that were asked for, each name once, in the order asked.
+#[derive(Debug, Default)]
+pub struct OutputFiles(pub Vec<(String, OutputFile)>);
+
+impl Serialize for OutputFiles {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (name, file) in &self.0 {
+            map.serialize_entry(name, file)?;
+        }
+        map.end()
+    }
+}
+
+/// A file that was asked for.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum OutputFile {
+    /// It came back.
+    Content {
+        /// Its bytes.
+        content_base64: String,
+        /// Its size.
+        size_bytes: usize,
+    },
+    /// It did not.
+    Trouble {
+        /// Why.
+        error: String,
+        /// Its size, where that was the trouble.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        size_bytes: Option<u64>,
+    },
+}
+
+const fn is_false(value: &bool) -> bool {
+    !*value
+}
