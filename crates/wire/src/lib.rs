@@ -1,0 +1,28 @@
+//! The private contract between the sandbox (which asks) and the jail (which confines).
+//!
+//! ```text
+//!            ToKeeper: Setup, Warm, Started, End          ToZygote: Fork
+//!   sandbox ───────────────────────────────────► keeper ─────────────────► zygote
+//!           ◄───────────────────────────────────        ◄─────────────────
+//!            FromKeeper: Raised | Refused,                FromZygote: Waiting, Forked, Exited
+//!            Ready, Ended, Gone, Failed                   init: FromInit, once
+//! ```
+//!
+//! Each frame is one packet of a `SOCK_SEQPACKET` socket, so the kernel keeps their bounds; it is
+//! at most [`FRAME_BYTES_MAX`] long and carries at most [`DESCRIPTORS_MAX`] descriptors. A run
+//! never holds an end of these sockets. Nothing here panics, whatever the bytes.
+//!
+//! The job itself does not pass through the keeper: the sandbox writes it straight to the unit, in
+//! the form that [`job`] gives.
+#![forbid(unsafe_code)]
+
+pub mod job;
+mod message;
+mod setup;
+mod socket;
+
+pub use message::{Exit, FromInit, FromKeeper, FromZygote, ToKeeper, ToZygote, UnitId, Wall};
+pub use setup::{Kind, Limits, Runtime, Setup};
+pub use socket::{
+    DESCRIPTORS_MAX, FRAME_BYTES_MAX, Frame, WireError, pair, receive, receive_now, send, send_now,
+};

@@ -1,0 +1,155 @@
+//! Who says what.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Kind, Setup};
+
+/// Names one unit for its whole life. Chosen by the sandbox, never used twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct UnitId(pub u64);
+
+/// What the sandbox asks of the keeper.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ToKeeper {
+    /// The first frame: everything that holds for all units.
+    Setup(Box<Setup>),
+    /// Prepare a unit of this kind. Answered by [`FromKeeper::Ready`] or [`FromKeeper::Failed`].
+    Warm {
+        /// Its name.
+        unit: UnitId,
+        /// What it has imported.
+        kind: Kind,
+    },
+    /// The unit was given its job: watch its memory from now on.
+    Started {
+        /// Which.
+        unit: UnitId,
+    },
+    /// End the unit, whatever it is doing. Answered by [`FromKeeper::Gone`].
+    End {
+        /// Which.
+        unit: UnitId,
+    },
+}
+
+/// What the keeper tells the sandbox.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FromKeeper {
+    /// The template root stands and every zygote is warm. Walls are verified on each unit, so the
+    /// first ones show whether this host can raise them.
+    Raised {
+        /// The walls in force, in the order they are raised.
+        walls: Vec<Wall>,
+    },
+    /// A required wall cannot be raised here. The keeper exits after this.
+    Refused {
+        /// One sentence: what is missing, and what to do.
+        reason: String,
+    },
+    /// A unit waits for its job. Five descriptors come with it: the job's socket, the writing end
+    /// of its standard input, the reading ends of its standard output and error, and its box (the
+    /// detached file system whose folder `work` is the workspace).
+    Ready {
+        /// Which.
+        unit: UnitId,
+        /// The user that owns its files, where it is not the sandbox's own.
+        owner: Option<u32>,
+    },
+    /// The unit's program ended. Other processes of the run may still be dying.
+    Ended {
+        /// Which.
+        unit: UnitId,
+        /// How, and what it used.
+        exit: Exit,
+        /// Whether the kernel or the watch killed a process of it for its memory.
+        out_of_memory: bool,
+    },
+    /// Every process of the unit is dead. The last word about it.
+    Gone {
+        /// Which.
+        unit: UnitId,
+    },
+    /// The unit could not be prepared, or its zygote died. [`FromKeeper::Gone`] follows.
+    Failed {
+        /// Which.
+        unit: UnitId,
+        /// What failed.
+        reason: String,
+    },
+}
+
+/// A wall that stands, for `doctor`, `/health` and the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wall {
+    /// Its name: `pid namespace`, `landlock`, `seccomp`, …
+    pub name: String,
+    /// What is in force: `ABI 7`, `cgroup v1`, `214 calls allowed`, …
+    pub detail: String,
+}
+
+/// What the keeper asks of a zygote.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ToZygote {
+    /// Fork a unit. Eight descriptors come with it, and the doors of its cgroup, if it has one: the
+    /// four of [`FromInit::Mounted`], the job's socket, and standard input, output and error.
+    Fork {
+        /// Which.
+        unit: UnitId,
+        /// The user it becomes, as the keeper's user namespace numbers it.
+        user: u32,
+    },
+}
+
+/// What a zygote tells the keeper.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FromZygote {
+    /// Everything is imported; it waits.
+    Waiting,
+    /// The unit's process exists. Its number is the kernel's, in the zygote's PID namespace.
+    Forked {
+        /// Which.
+        unit: UnitId,
+        /// Its process number, for the cgroup.
+        pid: i32,
+    },
+    /// The unit's process ended; told by the kernel to its parent, not by the process.
+    Exited {
+        /// Which.
+        unit: UnitId,
+        /// How, and what it used.
+        exit: Exit,
+    },
+    /// The unit could not be forked.
+    Failed {
+        /// Which.
+        unit: UnitId,
+        /// What failed.
+        reason: String,
+    },
+}
+
+/// What an init tells the keeper, once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FromInit {
+    /// The run's mounts stand. Four descriptors come with it, its namespaces: PID, mount, IPC,
+    /// UTS. Nobody else could open them, since an init cannot be looked into.
+    Mounted,
+    /// They do not.
+    Failed {
+        /// What failed.
+        reason: String,
+    },
+}
+
+/// How a process ended, as `wait4` tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exit {
+    /// Exit code, if it exited.
+    pub code: Option<i32>,
+    /// Signal number, if a signal killed it.
+    pub signal: Option<i32>,
+    /// Processor time, user and system, with the children it waited for. Microseconds.
+    pub cpu_us: u64,
+    /// Largest resident set. Bytes.
+    pub memory_peak_bytes: u64,
+}
