@@ -1,0 +1,22 @@
+//! One job, one confined Python, one outcome.
+//!
+//! A [`Job`] is a checked program with everything it needs. A [`Pool`] keeps confined units ready,
+//! hands the job to one, and answers with an [`Outcome`]: what the program did, well or badly.
+//! A [`Fault`] means that we broke, not they.
+#![forbid(unsafe_code)]
+
+mod collect;
+pub mod environment;
+mod fault;
+mod job;
+mod keeper;
+mod outcome;
+mod pool;
+mod run;
+mod unit;
+
+pub use fault::Fault;
+pub use job::{CollectLimits, Imports, InputFile, Job};
+pub use outcome::{Captured, Ending, FileTrouble, Outcome, Usage};
+pub use pool::{Pool, PoolSettings, Status};
+pub use wire::{Kind, Limits, Runtime, Setup, Wall};

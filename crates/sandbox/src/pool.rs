@@ -1,0 +1,485 @@
+//! Units ready ahead of demand.
+//!
+//! Preparing a unit (a fork, namespaces, mounts, walls, their verification) takes a millisecond or
+//! two; handing a job to a prepared one takes a tenth of that. So the pool orders units before
+//! they are wanted, and replaces each one that is taken.
+//!
+//! The keeper dying is an event, not an accident: the pool starts another, runs that were going
+//! on get a [`Fault`], jobs that wait for a unit wait on.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{oneshot, watch};
+use wire::{FromKeeper, ToKeeper, UnitId, Wall};
+
+use crate::keeper::{Keeper, News, Orders};
+use crate::run;
+use crate::unit::{Ended, Ends, ProgramEnd, Unit};
+use crate::{Fault, Job, Kind, Outcome, Setup};
+
+/// Longest wait of a job for a unit.
+const UNIT_WAIT_MAX: Duration = Duration::from_secs(15);
+/// Longest start: every zygote imports what its kind says.
+const START_MAX: Duration = Duration::from_mins(2);
+/// Longest wait for the keeper to end everything when the pool closes.
+const CLOSE_MAX: Duration = Duration::from_secs(10);
+/// Pause before another keeper is started, and before units are ordered again after one failed.
+const RETRY_PAUSE: Duration = Duration::from_millis(200);
+
+/// How many units wait for a job, by kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolSettings {
+    /// Waiting units with the standard library only.
+    pub core: usize,
+    /// Waiting units with numpy.
+    pub numpy: usize,
+    /// Waiting units with everything.
+    pub full: usize,
+}
+
+impl PoolSettings {
+    const fn of(&self, kind: Kind) -> usize {
+        match kind {
+            Kind::Core => self.core,
+            Kind::Numpy => self.numpy,
+            Kind::Full => self.full,
+        }
+    }
+}
+
+/// What the pool promises, for `/health` and logs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Status {
+    /// `native`.
+    pub isolation: &'static str,
+    /// The walls in force.
+    pub walls: Vec<Wall>,
+    /// Whether a keeper is there; while it is not, jobs wait for the next one.
+    pub has_keeper: bool,
+}
+
+/// Keeps confined units ready and runs jobs on them.
+#[derive(Debug)]
+pub struct Pool {
+    shared: Arc<Shared>,
+    walls: Vec<Wall>,
+    ended: watch::Receiver<bool>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    setup: Setup,
+    settings: PoolSettings,
+    state: Mutex<State>,
+}
+
+/// Everything that changes. The lock is never held across an `await`.
+#[derive(Debug, Default)]
+struct State {
+    orders: Option<Orders>,
+    units_ordered: u64,
+    shelves: HashMap<Kind, Shelf>,
+    routes: HashMap<UnitId, Route>,
+    /// Whether a unit of each kind has been ready. Before that a failure is told at once: the host
+    /// cannot do it, and trying again helps nobody.
+    started: bool,
+    closing: bool,
+}
+
+/// Units of one kind, and jobs that wait for one.
+#[derive(Debug, Default)]
+struct Shelf {
+    ready: VecDeque<Unit>,
+    waiting: VecDeque<oneshot::Sender<Unit>>,
+    /// Ordered, not ready yet.
+    warming: usize,
+    /// What the keeper said about the last unit that failed; until one succeeds, the next are
+    /// ordered one at a time, after a pause.
+    last_failure: Option<String>,
+}
+
+/// Where news of one unit go.
+#[derive(Debug)]
+struct Route {
+    kind: Kind,
+    warming: bool,
+    ended: Option<oneshot::Sender<Ended>>,
+    gone: Option<oneshot::Sender<()>>,
+    /// The receiving halves, until the unit is ready and takes them.
+    receivers: Option<(oneshot::Receiver<Ended>, oneshot::Receiver<()>)>,
+}
+
+impl Pool {
+    /// Starts the keeper, waits until every wall is verified on a real unit of each kind.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::KeeperStart`] where a required wall cannot be raised, with the remedy.
+    pub async fn start(setup: Setup, settings: PoolSettings) -> Result<Self, Fault> {
+        let shared = Arc::new(Shared {
+            setup,
+            settings,
+            state: Mutex::new(State::default()),
+        });
+        let (keeper, walls) = tokio::time::timeout(START_MAX, shared.start_keeper())
+            .await
+            .unwrap_or_else(|_elapsed| {
+                Err(Fault::KeeperStart {
+                    reason: "it took too long".to_owned(),
+                })
+            })?;
+        let (end, ended) = watch::channel(false);
+        tokio::spawn(Arc::clone(&shared).keep(keeper, end));
+        let pool = Self {
+            shared,
+            walls,
+            ended,
+        };
+        for kind in pool.shared.setup.kinds.clone() {
+            // The trial: a unit raises and verifies every wall, then goes on the shelf.
+            match pool.shared.unit(kind).await {
+                Ok(unit) => pool.shared.put_back(unit),
+                Err(fault) => {
+                    pool.close().await;
+                    return Err(match fault {
+                        Fault::NoUnit { reason } => Fault::KeeperStart {
+                            reason: format!("{reason} (`hognose doctor` looks at this host)"),
+                        },
+                        other => other,
+                    });
+                }
+            }
+        }
+        pool.shared.lock().started = true;
+        Ok(pool)
+    }
+
+    /// Runs one job to its end. Dropping the future kills the run and frees everything it had.
+    ///
+    /// # Errors
+    ///
+    /// A [`Fault`] where we broke; whatever the program does is an [`Outcome`].
+    pub async fn run(&self, job: Job) -> Result<Outcome, Fault> {
+        let unit = self.shared.unit(job.kind).await?;
+        let kind = unit.kind;
+        let outcome = run::run(unit, job).await;
+        self.shared.lock().refill(&self.shared.settings, kind);
+        outcome
+    }
+
+    /// What this pool promises.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        Status {
+            isolation: "native",
+            walls: self.walls.clone(),
+            has_keeper: self.shared.lock().orders.is_some(),
+        }
+    }
+
+    /// Ends every unit, the zygotes and the keeper, and waits until all are gone.
+    pub async fn close(&self) {
+        {
+            let mut state = self.shared.lock();
+            state.closing = true;
+            state.shelves.clear();
+            state.routes.clear();
+            // The keeper reads the end of its socket, and everything ends with it.
+            state.orders = None;
+        }
+        let mut ended = self.ended.clone();
+        let waited = tokio::time::timeout(CLOSE_MAX, ended.wait_for(|ended| *ended)).await;
+        if !matches!(waited, Ok(Ok(_))) {
+            tracing::error!("the keeper did not end in time");
+        }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing panics while it holds the lock; if it did, the state would still be whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Starts a keeper and waits until its zygotes are warm.
+    async fn start_keeper(&self) -> Result<(Keeper, Vec<Wall>), Fault> {
+        let mut keeper = Keeper::start(self.setup.clone())?;
+        let said = keeper.news.next().await.map(|frame| frame.message);
+        match said {
+            Some(FromKeeper::Raised { walls }) => {
+                let mut state = self.lock();
+                state.orders = Some(keeper.orders.clone());
+                for kind in &self.setup.kinds {
+                    state.refill(&self.settings, *kind);
+                }
+                drop(state);
+                Ok((keeper, walls))
+            }
+            Some(FromKeeper::Refused { reason }) => Err(Fault::KeeperStart { reason }),
+            _ => Err(Fault::KeeperStart {
+                reason: "it died before it was ready".to_owned(),
+            }),
+        }
+    }
+
+    /// Listens to the keeper, and starts another when it is gone, until the pool closes.
+    async fn keep(self: Arc<Self>, keeper: Keeper, end: watch::Sender<bool>) {
+        let mut next = Some(keeper);
+        while let Some(Keeper {
+            orders,
+            mut news,
+            mut process,
+        }) = next.take()
+        {
+            drop(orders);
+            self.listen(&mut news).await;
+            // Whatever ended the talk, this keeper's units are of no more use.
+            news.hang_up();
+            self.forget_units();
+            if tokio::time::timeout(CLOSE_MAX, process.wait())
+                .await
+                .is_err()
+            {
+                tracing::error!("the keeper does not end; killing it");
+                drop(process.kill().await);
+            }
+            if self.lock().closing {
+                break;
+            }
+            tracing::error!("the keeper is gone; starting another");
+            next = self.start_another().await;
+        }
+        end.send_replace(true);
+    }
+
+    async fn start_another(&self) -> Option<Keeper> {
+        loop {
+            tokio::time::sleep(RETRY_PAUSE).await;
+            if self.lock().closing {
+                return None;
+            }
+            match self.start_keeper().await {
+                Ok((keeper, _)) => return Some(keeper),
+                Err(fault) => tracing::error!(%fault, "no other keeper"),
+            }
+        }
+    }
+
+    async fn listen(self: &Arc<Self>, news: &mut News) {
+        while let Some(frame) = news.next().await {
+            match frame.message {
+                FromKeeper::Ready { unit, owner } => {
+                    self.unit_is_ready(unit, owner, Ends::take(frame.descriptors));
+                }
+                FromKeeper::Ended {
+                    unit,
+                    exit,
+                    out_of_memory,
+                } => {
+                    self.lock().ended(
+                        unit,
+                        Ok(ProgramEnd {
+                            exit,
+                            out_of_memory,
+                        }),
+                    );
+                }
+                FromKeeper::Failed { unit, reason } => self.unit_failed(unit, reason),
+                FromKeeper::Gone { unit } => {
+                    if let Some(gone) = self.lock().routes.remove(&unit).and_then(|r| r.gone) {
+                        let _nobody_waits = gone.send(());
+                    }
+                }
+                FromKeeper::Raised { .. } | FromKeeper::Refused { .. } => {}
+            }
+        }
+    }
+
+    fn unit_is_ready(self: &Arc<Self>, id: UnitId, owner: Option<u32>, ends: Option<Ends>) {
+        let mut state = self.lock();
+        let Some(orders) = state.orders.clone() else {
+            return;
+        };
+        let Some(ends) = ends else {
+            orders.send(ToKeeper::End { unit: id });
+            drop(state);
+            self.unit_failed(id, "no more descriptors can be opened".to_owned());
+            return;
+        };
+        let Some(route) = state.routes.get_mut(&id) else {
+            return;
+        };
+        route.warming = false;
+        let kind = route.kind;
+        let Some((ended, gone)) = route.receivers.take() else {
+            return;
+        };
+        let Ends {
+            job,
+            stdin,
+            stdout,
+            stderr,
+            own_box,
+        } = ends;
+        let unit = Unit {
+            id,
+            kind,
+            job,
+            stdin,
+            stdout,
+            stderr,
+            own_box,
+            owner,
+            ended,
+            gone,
+            orders,
+        };
+        let shelf = state.shelves.entry(kind).or_default();
+        shelf.warming = shelf.warming.saturating_sub(1);
+        let recovered = shelf.last_failure.take().is_some();
+        shelf.give(unit);
+        if recovered {
+            state.refill(&self.settings, kind);
+        }
+    }
+
+    fn unit_failed(self: &Arc<Self>, id: UnitId, reason: String) {
+        let mut state = self.lock();
+        let Some(route) = state.routes.get_mut(&id) else {
+            return;
+        };
+        if !std::mem::replace(&mut route.warming, false) {
+            // It waited or ran. If it waited, it must leave the shelf.
+            let kind = route.kind;
+            state.ended(id, Err(reason));
+            let shelf = state.shelves.entry(kind).or_default();
+            shelf.ready.retain(|unit| unit.id != id);
+            state.refill(&self.settings, kind);
+            return;
+        }
+        let kind = route.kind;
+        if state.started {
+            tracing::warn!(%reason, ?kind, "a unit could not be prepared");
+        }
+        let shelf = state.shelves.entry(kind).or_default();
+        shelf.warming = shelf.warming.saturating_sub(1);
+        shelf.last_failure = Some(reason);
+        if !state.started {
+            // Whoever waits reads the reason.
+            state.shelves.entry(kind).or_default().waiting.clear();
+            return;
+        }
+        let shelf = state.shelves.entry(kind).or_default();
+        let others_warm = shelf.warming > 0;
+        drop(state);
+        if others_warm {
+            return;
+        }
+        let shared = Arc::clone(self);
+        tokio::spawn(async move {
+            tokio::time::sleep(RETRY_PAUSE).await;
+            shared.lock().refill(&shared.settings, kind);
+        });
+    }
+
+    /// Takes a unit off the shelf, or waits for one.
+    async fn unit(&self, kind: Kind) -> Result<Unit, Fault> {
+        let waiting = {
+            let mut state = self.lock();
+            if state.closing {
+                return Err(Fault::Closing);
+            }
+            let shelf = state.shelves.entry(kind).or_default();
+            if let Some(unit) = shelf.ready.pop_front() {
+                return Ok(unit);
+            }
+            let (sender, receiver) = oneshot::channel();
+            shelf.waiting.push_back(sender);
+            state.refill(&self.settings, kind);
+            receiver
+        };
+        if let Ok(Ok(unit)) = tokio::time::timeout(UNIT_WAIT_MAX, waiting).await {
+            return Ok(unit);
+        }
+        let state = self.lock();
+        if state.closing {
+            return Err(Fault::Closing);
+        }
+        let shelf = state.shelves.get(&kind);
+        let failure = shelf.and_then(|shelf| shelf.last_failure.clone());
+        let reason = failure.unwrap_or_else(|| "none was ready in time".to_owned());
+        Err(Fault::NoUnit { reason })
+    }
+
+    fn put_back(&self, unit: Unit) {
+        let kind = unit.kind;
+        self.lock().shelves.entry(kind).or_default().give(unit);
+    }
+
+    /// The keeper is gone, and all its units.
+    fn forget_units(&self) {
+        let mut state = self.lock();
+        state.orders = None;
+        state.routes.clear();
+        for shelf in state.shelves.values_mut() {
+            shelf.ready.clear();
+            shelf.warming = 0;
+        }
+    }
+}
+
+impl State {
+    fn ended(&mut self, unit: UnitId, ended: Ended) {
+        if let Some(sender) = self
+            .routes
+            .get_mut(&unit)
+            .and_then(|route| route.ended.take())
+        {
+            let _nobody_waits = sender.send(ended);
+        }
+    }
+
+    /// Orders units until as many are ready or warming as the settings and the waiting jobs want.
+    fn refill(&mut self, settings: &PoolSettings, kind: Kind) {
+        let Some(orders) = self.orders.clone() else {
+            return;
+        };
+        let shelf = self.shelves.entry(kind).or_default();
+        shelf.waiting.retain(|waiting| !waiting.is_closed());
+        let wanted = match shelf.last_failure {
+            None => settings.of(kind).max(1) + shelf.waiting.len(),
+            Some(_) => 1,
+        };
+        while shelf.ready.len() + shelf.warming < wanted {
+            shelf.warming += 1;
+            self.units_ordered += 1;
+            let unit = UnitId(self.units_ordered);
+            let (ended_sender, ended) = oneshot::channel();
+            let (gone_sender, gone) = oneshot::channel();
+            let route = Route {
+                kind,
+                warming: true,
+                ended: Some(ended_sender),
+                gone: Some(gone_sender),
+                receivers: Some((ended, gone)),
+            };
+            self.routes.insert(unit, route);
+            orders.send(ToKeeper::Warm { unit, kind });
+        }
+    }
+}
+
+impl Shelf {
+    /// To the job that waits longest, or onto the shelf.
+    fn give(&mut self, mut unit: Unit) {
+        while let Some(waiting) = self.waiting.pop_front() {
+            match waiting.send(unit) {
+                Ok(()) => return,
+                Err(refused) => unit = refused,
+            }
+        }
+        self.ready.push_back(unit);
+    }
+}

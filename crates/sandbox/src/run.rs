@@ -1,0 +1,247 @@
+//! One job on one unit: hand over, listen, collect.
+//!
+//! What one run costs on the server's side, for a small program: one write to the unit's socket,
+//! one to the keeper (`Started`), a wake-up for output and one for the end, and two reads a
+//! stream. Attachments are written and files read by us, beneath the unit's own file system;
+//! the unit never passes them on.
+
+use std::io::{self, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rustix::fs::{Gid, Mode, OFlags, Uid};
+use tokio::io::AsyncWriteExt;
+use tokio::net::unix::pipe;
+use wire::{ToKeeper, job};
+
+use crate::collect::{self, BENEATH, WORK};
+use crate::outcome::{Captured, Ending, Outcome, Usage};
+use crate::unit::{Ended, ProgramEnd, Unit};
+use crate::{Fault, Imports, Job};
+
+/// Longest wait for the last process of a run to be gone, before its files are read.
+const GONE_MAX: Duration = Duration::from_secs(5);
+/// Most that is read after a program's end of what other processes of the run still write. Bytes.
+const LAST_BYTES_MAX: usize = 1 << 20;
+/// Longest message of Python about a program that it cannot parse. Bytes.
+const MESSAGE_BYTES_MAX: usize = 4096;
+/// The program's own file in the workspace.
+const SCRIPT: &str = "your_script.py";
+/// One read.
+const READ_BYTES: usize = 64 << 10;
+
+/// Runs the job to its end. Dropping the future drops the unit, which kills the run.
+pub(crate) async fn run(mut unit: Unit, job: Job) -> Result<Outcome, Fault> {
+    let unit_fault = |doing| move |source| Fault::Unit { doing, source };
+    put_files(&unit, &job).map_err(unit_fault("put the files into the workspace"))?;
+    let head = job::head(&job.code, job.imports == Imports::Listed)
+        .ok_or_else(|| io::Error::other("the program is longer than 4 GiB"))
+        .map_err(unit_fault("hand the program over"))?;
+    let mut message = Vec::with_capacity(head.len() + job.code.len());
+    message.extend_from_slice(&head);
+    message.extend_from_slice(job.code.as_bytes());
+
+    let started = Instant::now();
+    unit.job
+        .write_all(&message)
+        .await
+        .map_err(unit_fault("hand the program over"))?;
+    unit.orders.send(ToKeeper::Started { unit: unit.id });
+
+    let mut stdout = Capture::new(job.output_bytes_max);
+    let mut stderr = Capture::new(job.output_bytes_max);
+    let ended = {
+        let streams = async {
+            tokio::join!(
+                feed(&mut unit.stdin, job.stdin),
+                stdout.listen(&unit.stdout),
+                stderr.listen(&unit.stderr),
+            );
+            // All are closed, yet the program may go on without them.
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            biased;
+            ended = &mut unit.ended => Some(heard(ended)?),
+            () = streams => None,
+            () = tokio::time::sleep(job.wall_max) => None,
+        }
+    };
+    let wall = started.elapsed();
+    stdout.last(&unit.stdout);
+    stderr.last(&unit.stderr);
+
+    let ending = match &ended {
+        None => Ending::TimedOut,
+        Some(end) => match unparsable(&unit.job, job.imports) {
+            Some(message) => Ending::Unparsable { message },
+            None => ending(end),
+        },
+    };
+    let files = if ending == Ending::Exited(0) && !job.return_files.is_empty() {
+        // Every process of the run must be dead before a file of it is looked at.
+        match tokio::time::timeout(GONE_MAX, &mut unit.gone).await {
+            Ok(Ok(())) => collect::collect(unit.own_box.as_fd(), job.return_files, job.collect),
+            Ok(Err(_)) => {
+                return Err(Fault::KeeperGone {
+                    doing: "ending a run",
+                });
+            }
+            Err(_) => {
+                return Err(Fault::UnitLost {
+                    reason: "it does not die".to_owned(),
+                });
+            }
+        }
+    } else {
+        Vec::new()
+    };
+    let usage = ended.map_or_else(Usage::default, |end| Usage {
+        cpu: Duration::from_micros(end.exit.cpu_us),
+        memory_peak_bytes: end.exit.memory_peak_bytes,
+    });
+    Ok(Outcome {
+        ending,
+        stdout: stdout.kept,
+        stderr: stderr.kept,
+        wall,
+        files,
+        usage,
+    })
+}
+
+fn heard(
+    ended: Result<Ended, tokio::sync::oneshot::error::RecvError>,
+) -> Result<ProgramEnd, Fault> {
+    match ended {
+        Ok(Ok(end)) => Ok(end),
+        Ok(Err(reason)) => Err(Fault::UnitLost { reason }),
+        Err(_) => Err(Fault::KeeperGone {
+            doing: "running a program",
+        }),
+    }
+}
+
+fn ending(end: &ProgramEnd) -> Ending {
+    match (end.exit.code, end.exit.signal) {
+        (_, Some(_)) if end.out_of_memory => Ending::OutOfMemory,
+        (Some(code), _) => Ending::Exited(code),
+        (None, Some(signal)) => Ending::Signalled(signal),
+        (None, None) => Ending::Signalled(0),
+    }
+}
+
+/// What the unit said on the job's socket before it closed it. It closes it before the first byte
+/// of user code, so a program cannot speak here.
+fn unparsable(job: &tokio::net::UnixStream, imports: Imports) -> Option<String> {
+    if imports == Imports::Any {
+        return None;
+    }
+    let mut said = [0; MESSAGE_BYTES_MAX];
+    let count = rustix::io::read(job, &mut said).ok()?;
+    match said.get(..count)? {
+        [job::UNPARSABLE, message @ ..] => Some(String::from_utf8_lossy(message).into_owned()),
+        _ => None,
+    }
+}
+
+/// Nobody has written to the workspace yet: names are checked by policy, and must not exist.
+fn put_files(unit: &Unit, job: &Job) -> io::Result<()> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    // The unit has put the program's own file there already, and the program wins.
+    for file in job.files.iter().filter(|file| file.name != SCRIPT) {
+        let path = Path::new(WORK).join(&file.name);
+        let mode = Mode::from_raw_mode(0o644);
+        let opened: OwnedFd = rustix::fs::openat2(&unit.own_box, path, flags, mode, BENEATH)?;
+        if let Some(owner) = unit.owner {
+            rustix::fs::fchown(
+                &opened,
+                Some(Uid::from_raw(owner)),
+                Some(Gid::from_raw(owner)),
+            )?;
+        }
+        std::fs::File::from(opened).write_all(&file.content)?;
+    }
+    Ok(())
+}
+
+/// Writes standard input and closes it. A program that does not read it all is no error.
+async fn feed(stdin: &mut pipe::Sender, input: Vec<u8>) {
+    if !input.is_empty() {
+        let _unread = stdin.write_all(&input).await;
+    }
+    close(stdin);
+}
+
+/// Replaces the pipe by one that leads nowhere, so that the program reads its end.
+fn close(stdin: &mut pipe::Sender) {
+    if let Ok((sender, _receiver)) = pipe::pipe() {
+        *stdin = sender;
+    }
+}
+
+/// One stream, to a bound.
+#[derive(Debug)]
+struct Capture {
+    kept: Captured,
+    bytes_max: usize,
+}
+
+impl Capture {
+    fn new(bytes_max: usize) -> Self {
+        Self {
+            kept: Captured::default(),
+            bytes_max,
+        }
+    }
+
+    /// Reads until every writer has closed the pipe.
+    async fn listen(&mut self, pipe: &pipe::Receiver) {
+        loop {
+            match self.read(|free| pipe.try_read(free)) {
+                Ok(0) => return,
+                Ok(_) => {
+                    // A flood must not keep other requests from this thread.
+                    tokio::task::consume_budget().await;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if pipe.readable().await.is_err() {
+                        return;
+                    }
+                }
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// Reads what is there now, without waiting for writers that outlive the program.
+    ///
+    /// Asks the kernel, not the runtime, which may not have heard of the last bytes yet.
+    fn last(&mut self, pipe: &pipe::Receiver) {
+        let mut read = 0;
+        while read < LAST_BYTES_MAX {
+            match self.read(|free| Ok(rustix::io::read(pipe, free)?)) {
+                Ok(count) if count > 0 => read += count,
+                _ => return,
+            }
+        }
+    }
+
+    fn read(&mut self, read: impl FnOnce(&mut [u8]) -> io::Result<usize>) -> io::Result<usize> {
+        let room = self.bytes_max.saturating_sub(self.kept.bytes.len());
+        if room == 0 {
+            let mut dropped = [0; READ_BYTES];
+            let count = read(&mut dropped)?;
+            self.kept.dropped += u64::try_from(count).unwrap_or(0);
+            return Ok(count);
+        }
+        let before = self.kept.bytes.len();
+        self.kept.bytes.resize(before + room.min(READ_BYTES), 0);
+        let read = self.kept.bytes.get_mut(before..).map_or(Ok(0), read);
+        self.kept
+            .bytes
+            .truncate(before + *read.as_ref().unwrap_or(&0));
+        read
+    }
+}

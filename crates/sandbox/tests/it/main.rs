@@ -1,0 +1,3 @@
+//! The sandbox against real Pythons and real walls.
+
+mod environment;
