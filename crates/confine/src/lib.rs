@@ -1,0 +1,76 @@
+//! The walls as the interpreter loads them: a shared library with four functions.
+//!
+//! `guest/main.py` calls them through `ctypes`; they take and return numbers only. The state lives
+//! here, one zygote a process. What they do is [`jail::zygote`]'s. Each returns a negative number
+//! where the process must not go on, having said why on standard error.
+#![expect(
+    unsafe_code,
+    reason = "names that the interpreter looks up must not be mangled; no other library exports our prefix"
+)]
+
+use std::cell::RefCell;
+use std::ffi::c_int;
+use std::io::Write;
+
+use jail::walls::WallError;
+use jail::zygote::Zygote;
+use wire::Limits;
+
+thread_local! {
+    static ZYGOTE: RefCell<Option<Zygote>> = const { RefCell::new(None) };
+}
+
+/// Everything is imported: tells the keeper. The numbers are those of [`wire::Limits`], in its
+/// order, and the most private bytes of a process (0 where a cgroup bounds the run).
+#[unsafe(no_mangle)]
+pub extern "C" fn hognose_open(
+    memory_bytes_max: u64,
+    processes_max: u32,
+    workspace_bytes_max: u64,
+    workspace_files_max: u32,
+    cpu_seconds_max: u32,
+    data_bytes_max: u64,
+) -> c_int {
+    let limits = Limits {
+        memory_bytes_max,
+        processes_max,
+        workspace_bytes_max,
+        workspace_files_max,
+        cpu_seconds_max,
+    };
+    let opened = Zygote::new(limits, (data_bytes_max > 0).then_some(data_bytes_max));
+    answer(opened.map(|zygote| {
+        ZYGOTE.replace(Some(zygote));
+        0
+    }))
+}
+
+/// Waits until a unit is wanted: 1, or 0 when the keeper is gone.
+#[unsafe(no_mangle)]
+pub extern "C" fn hognose_next() -> c_int {
+    with(|zygote| zygote.wait().map(c_int::from))
+}
+
+/// In the zygote, after the fork. A negative number says that there was none.
+#[unsafe(no_mangle)]
+pub extern "C" fn hognose_forked(pid: c_int) -> c_int {
+    with(|zygote| zygote.forked(pid).map(|()| 0))
+}
+
+/// In the unit, after the fork: raises every wall, then says that it is ready.
+#[unsafe(no_mangle)]
+pub extern "C" fn hognose_enter() -> c_int {
+    with(|zygote| zygote.enter().map(|()| 0))
+}
+
+fn with(act: impl FnOnce(&mut Zygote) -> Result<c_int, WallError>) -> c_int {
+    ZYGOTE.with_borrow_mut(|zygote| zygote.as_mut().map_or(-1, |zygote| answer(act(zygote))))
+}
+
+fn answer(result: Result<c_int, WallError>) -> c_int {
+    result.unwrap_or_else(|error| {
+        // If standard error is gone there is nobody to tell.
+        drop(writeln!(std::io::stderr(), "hognose zygote: {error}"));
+        -1
+    })
+}

@@ -1,0 +1,154 @@
+//! The keeper: one thread, one loop. It starts zygotes, makes inits and boxes, kills and reaps.
+//!
+//! Two processes, so that its own end is the end of everything: the **outer** one, which the
+//! server starts, makes the namespaces and waits; the **inner** one is process 1 of a PID
+//! namespace that holds every zygote, init and unit, and does the work. When the inner one dies,
+//! the kernel kills all of them; the outer one then removes the cgroups.
+//!
+//! ```text
+//!   server ─exec─► outer ─fork─► inner (pid 1) ─► zygotes, inits ─► units
+//! ```
+//!
+//! The control socket is descriptor 0. When the server goes away, however it does, the socket
+//! ends, and the inner keeper with it.
+
+mod start;
+mod unit;
+mod users;
+mod watch;
+mod work;
+mod zygotes;
+
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::process::ExitCode;
+
+use rustix::process::{DumpableBehavior, Signal, WaitOptions};
+use wire::{Frame, FromKeeper, Setup, ToKeeper};
+
+use self::users::Users;
+use crate::sys::{self, Side, SingleThread};
+use crate::walls::cgroup::Cgroups;
+use crate::walls::{Doing, WallError};
+
+/// What the keeper puts into the template for the zygotes.
+#[derive(Debug, Clone, Copy)]
+pub struct Guest<'a> {
+    /// The shared library of the crate `confine`.
+    pub library: &'a [u8],
+    /// Python sources, name and text.
+    pub sources: &'a [(&'a str, &'a str)],
+}
+
+/// Runs the keeper; called before anything else in a freshly executed process.
+#[must_use]
+pub fn main(guest: Guest<'_>) -> ExitCode {
+    match run(guest) {
+        Ok(code) => code,
+        Err(error) => {
+            let reason = error.to_string();
+            let told = sys::inherited(0)
+                .map(|control| wire::send(control, &FromKeeper::Refused { reason }, &[]));
+            if !matches!(told, Ok(Ok(()))) {
+                // Started by hand: nobody listens on descriptor 0.
+                drop(writeln!(io::stderr(), "hognose keeper: {error}"));
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(guest: Guest<'_>) -> Result<ExitCode, WallError> {
+    let proof = SingleThread::assert().doing("check that the keeper has one thread")?;
+    sys::reset_signals();
+    // The server ends us by closing the socket, after its runs have ended; a signal that is meant
+    // for the whole process group or service must not come before that.
+    for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGPIPE] {
+        sys::ignore_signal(signal);
+    }
+    let _ = rustix::process::setsid();
+    rustix::thread::set_name(c"hognose-keeper").doing("name the keeper")?;
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
+    sys::close_from(3).doing("close inherited descriptors")?;
+    let setup = hear_setup()?;
+    let cgroups = Cgroups::find(&setup.limits);
+    let privileged = start::is_privileged();
+    let users = Users::find(privileged);
+    start::make_namespaces(privileged)?;
+    match sys::clone_process(proof, 0).doing("fork the inner keeper")? {
+        Side::Child => {
+            let ended = serve(*setup, guest, cgroups, users);
+            if let Err(error) = &ended {
+                refuse(error);
+            }
+            sys::exit_now(i32::from(ended.is_err()))
+        }
+        Side::Parent { pidfd, .. } => {
+            let waited = loop {
+                let id = rustix::process::WaitId::PidFd(pidfd.as_fd());
+                match rustix::process::waitid(id, rustix::process::WaitIdOptions::EXITED) {
+                    Err(rustix::io::Errno::INTR) => {}
+                    other => break other,
+                }
+            };
+            if let Some(cgroups) = cgroups {
+                cgroups.remove();
+            }
+            let code = waited
+                .doing("wait for the inner keeper")?
+                .and_then(|s| s.exit_status());
+            Ok(ExitCode::from(u8::try_from(code.unwrap_or(1)).unwrap_or(1)))
+        }
+    }
+}
+
+fn hear_setup() -> Result<Box<Setup>, WallError> {
+    let control = sys::inherited(0).doing("find the server's socket")?;
+    match wire::receive::<ToKeeper>(control) {
+        Ok(Some(Frame {
+            message: ToKeeper::Setup(setup),
+            ..
+        })) => Ok(setup),
+        _ => Err(io::Error::other(
+            "the keeper is started by `hognose serve`, not by hand",
+        ))
+        .doing("hear the setup"),
+    }
+}
+
+fn refuse(error: &WallError) {
+    if let Ok(control) = sys::inherited(0) {
+        drop(wire::send(
+            control,
+            &FromKeeper::Refused {
+                reason: error.to_string(),
+            },
+            &[],
+        ));
+    }
+}
+
+/// The inner keeper's life.
+fn serve(
+    setup: Setup,
+    guest: Guest<'_>,
+    cgroups: Option<Cgroups>,
+    users: Users,
+) -> Result<(), WallError> {
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
+        .doing("die with the outer keeper")?;
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
+        .doing("hide the keeper's memory")?;
+    let proof = start::settle()?;
+    let template = start::build_template(&setup, guest)?;
+    work::Keeper::new(proof, setup, template, cgroups, users)?.work()
+}
+
+/// Waits for a child, whichever, without blocking, until none is dead.
+fn reap_all() -> Vec<i32> {
+    let mut dead = Vec::new();
+    while let Ok(Some((pid, _))) = rustix::process::wait(WaitOptions::NOHANG) {
+        dead.push(pid.as_raw_nonzero().get());
+    }
+    dead
+}

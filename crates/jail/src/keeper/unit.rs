@@ -1,0 +1,194 @@
+//! One unit as the keeper sees it: an init, a box, and a phase.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::fs::{Gid, Uid};
+use rustix::net::{AddressFamily, SocketFlags, SocketType};
+use rustix::pipe::PipeFlags;
+use rustix::process::Signal;
+use wire::{Limits, ToZygote, UnitId};
+
+use super::zygotes::ZygoteId;
+use crate::init::Init;
+use crate::sys::{self, Side, SingleThread, clone_flags};
+use crate::walls::cgroup::Leaf;
+use crate::walls::{Doing, WallError, template};
+
+/// One unit, from the order to its last process's death.
+#[derive(Debug)]
+pub(super) struct Unit {
+    pub(super) zygote: ZygoteId,
+    pub(super) phase: Phase,
+    /// The init's, by which everything of the unit is killed.
+    pub(super) init: OwnedFd,
+    /// The program's number, once the zygote told it.
+    pub(super) pid: Option<i32>,
+    /// The run's PID namespace, by which its processes are found.
+    pub(super) namespace: Option<u64>,
+    pub(super) leaf: Option<Leaf>,
+    pub(super) own_box: OwnedFd,
+    /// Killed by the memory watch.
+    pub(super) out_of_memory: bool,
+    /// The server was told how the program ended.
+    pub(super) ended: bool,
+}
+
+/// Where a unit is in its life.
+#[derive(Debug)]
+pub(super) enum Phase {
+    /// Its init makes the run's mounts; then the zygote is given its end.
+    Mounting(OwnedFd, UnitEnds, ServerEnds),
+    /// Walls are being raised; these go to the server when they stand.
+    Entering(ServerEnds),
+    /// It waits for a job, with the server.
+    Ready,
+    /// It was given its job.
+    Running,
+    /// Its init was killed.
+    Dying,
+}
+
+/// The server's ends of a unit's descriptors.
+#[derive(Debug)]
+pub(super) struct ServerEnds {
+    pub(super) job: OwnedFd,
+    pub(super) stdin: OwnedFd,
+    pub(super) stdout: OwnedFd,
+    pub(super) stderr: OwnedFd,
+}
+
+/// The unit's ends, which go to the zygote.
+#[derive(Debug)]
+pub(super) struct UnitEnds {
+    job: OwnedFd,
+    stdin: OwnedFd,
+    stdout: OwnedFd,
+    stderr: OwnedFd,
+    user: u32,
+}
+
+/// What every unit is made from.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Parts<'a> {
+    pub(super) proof: SingleThread,
+    pub(super) template: &'a OwnedFd,
+    pub(super) lifeline: &'a OwnedFd,
+    pub(super) limits: &'a Limits,
+}
+
+impl Unit {
+    /// Makes box and init.
+    pub(super) fn make(
+        parts: Parts<'_>,
+        zygote: ZygoteId,
+        leaf: Option<Leaf>,
+        user: u32,
+    ) -> Result<Self, WallError> {
+        let limits = parts.limits;
+        let own_box =
+            template::make_box(user, limits.workspace_bytes_max, limits.workspace_files_max)?;
+        let pipe = || rustix::pipe::pipe_with(PipeFlags::CLOEXEC).doing("make a pipe");
+        let (stdin, stdin_server) = pipe()?;
+        let (stdout_server, stdout) = pipe()?;
+        let (stderr_server, stderr) = pipe()?;
+        if user != 0 {
+            // So that the run can open them again, as /dev/stdout.
+            for end in [&stdin, &stdout, &stderr] {
+                let owner = (Uid::from_raw(user), Gid::from_raw(user));
+                rustix::fs::fchown(end, Some(owner.0), Some(owner.1))
+                    .doing("give the pipes away")?;
+            }
+        }
+        let (from_init, init_end) = wire::pair().doing("make the init's socket")?;
+        let (job_server, job) = rustix::net::socketpair(
+            AddressFamily::UNIX,
+            SocketType::STREAM,
+            SocketFlags::CLOEXEC,
+            None,
+        )
+        .doing("make the job's socket")?;
+        let namespaces = clone_flags::NEW_PID | clone_flags::NEW_IPC | clone_flags::NEW_UTS;
+        let init = match sys::clone_process(parts.proof, namespaces).doing("fork an init")? {
+            Side::Parent { pidfd, .. } => pidfd,
+            Side::Child => Init {
+                template: parts.template,
+                own_box: &own_box,
+                keeper: &init_end,
+                lifeline: parts.lifeline,
+                user,
+            }
+            .live(),
+        };
+        let server_ends = ServerEnds {
+            job: job_server,
+            stdin: stdin_server,
+            stdout: stdout_server,
+            stderr: stderr_server,
+        };
+        let unit_ends = UnitEnds {
+            job,
+            stdin,
+            stdout,
+            stderr,
+            user,
+        };
+        Ok(Self {
+            zygote,
+            phase: Phase::Mounting(from_init, unit_ends, server_ends),
+            init,
+            pid: None,
+            namespace: None,
+            leaf,
+            own_box,
+            out_of_memory: false,
+            ended: false,
+        })
+    }
+
+    /// Kills every process of the unit, through its init.
+    pub(super) fn kill(&mut self) {
+        self.phase = Phase::Dying;
+        let _ = rustix::process::pidfd_send_signal(&self.init, Signal::KILL);
+    }
+
+    /// Kills every process of the unit, but lets the zygote tell how the program ended.
+    pub(super) fn kill_for_memory(&self) {
+        let _ = rustix::process::pidfd_send_signal(&self.init, Signal::KILL);
+    }
+
+    /// Whether its walls do not all stand yet.
+    pub(super) const fn is_preparing(&self) -> bool {
+        matches!(self.phase, Phase::Mounting(..) | Phase::Entering(_))
+    }
+
+    /// Bytes in its box.
+    pub(super) fn box_bytes(&self) -> u64 {
+        rustix::fs::fstatvfs(&self.own_box).map_or(0, |stat| {
+            stat.f_blocks.saturating_sub(stat.f_bfree) * stat.f_frsize
+        })
+    }
+}
+
+impl UnitEnds {
+    /// Orders the zygote to fork the unit. Never waits: a zygote that is not listening is sick.
+    pub(super) fn order(
+        &self,
+        control: &OwnedFd,
+        unit: UnitId,
+        namespaces: &[OwnedFd],
+        leaf: Option<&Leaf>,
+    ) -> Result<(), wire::WireError> {
+        let mut descriptors: Vec<_> = namespaces.iter().map(AsFd::as_fd).collect();
+        let own = [&self.job, &self.stdin, &self.stdout, &self.stderr];
+        descriptors.extend(own.map(AsFd::as_fd));
+        descriptors.extend(leaf.into_iter().flat_map(Leaf::doors));
+        wire::send_now(
+            control,
+            &ToZygote::Fork {
+                unit,
+                user: self.user,
+            },
+            &descriptors,
+        )
+    }
+}

@@ -1,0 +1,277 @@
+//! A unit's life in the keeper: made, ready, running, dead.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Instant;
+
+use rustix::event::epoll;
+use rustix::io::Errno;
+use rustix::net::RecvFlags;
+use wire::{Exit, Frame, FromInit, FromKeeper, Kind, UnitId};
+
+use super::super::unit::{Parts, Phase, ServerEnds, Unit, UnitEnds};
+use super::super::zygotes::{self, Zygote, ZygoteId};
+use super::super::{reap_all, watch};
+use super::{ANSWER_MAX, Keeper, ServerGone, Source, add};
+use crate::walls::cgroup::Leaf;
+use crate::walls::{Doing, WallError};
+
+impl Keeper {
+    /// Makes a unit, or remembers that it is wanted until its zygote is warm.
+    pub(super) fn warm(&mut self, id: UnitId, kind: Kind) -> Result<(), ServerGone> {
+        let forking =
+            |z: &(&ZygoteId, &Zygote)| z.1.kind == kind && z.1.phase == zygotes::Phase::Forking;
+        let Some(zygote) = self.zygotes.iter().find(forking).map(|(id, _)| *id) else {
+            self.wanted.push_back((id, kind));
+            return Ok(());
+        };
+        match self.make_unit(id, zygote) {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                self.tell(&FromKeeper::Failed {
+                    unit: id,
+                    reason: error.to_string(),
+                })?;
+                match self.units.get_mut(&id) {
+                    // Its end is told when its init is dead.
+                    Some((unit, _)) => {
+                        unit.kill();
+                        Ok(())
+                    }
+                    None => self.tell(&FromKeeper::Gone { unit: id }),
+                }
+            }
+        }
+    }
+
+    fn make_unit(&mut self, id: UnitId, zygote: ZygoteId) -> Result<(), WallError> {
+        let leaf = match &mut self.cgroups {
+            Some(cgroups) => Some(cgroups.take().doing("make the run's cgroup")?),
+            None => None,
+        };
+        let parts = Parts {
+            proof: self.proof,
+            template: &self.template,
+            lifeline: &self.lifeline.0,
+            limits: &self.setup.limits,
+        };
+        let unit = Unit::make(parts, zygote, leaf, self.users.take(id))?;
+        let (unit, _) = self
+            .units
+            .entry(id)
+            .or_insert_with(|| (unit, Instant::now()));
+        add(&self.epoll, unit.init.as_fd(), Source::Init(id)).doing("watch the init")?;
+        if let Phase::Mounting(from_init, ..) = &unit.phase {
+            add(&self.epoll, from_init.as_fd(), Source::Preparing(id)).doing("hear the init")?;
+        }
+        Ok(())
+    }
+
+    /// The init or the unit itself says how far it is.
+    pub(super) fn hear_preparing(&mut self, id: UnitId) -> Result<(), ServerGone> {
+        let Some((unit, _)) = self.units.get_mut(&id) else {
+            return Ok(());
+        };
+        match std::mem::replace(&mut unit.phase, Phase::Ready) {
+            Phase::Mounting(from_init, unit_ends, ends) => {
+                let heard = wire::receive::<FromInit>(&from_init);
+                let ordered = match heard {
+                    Ok(Some(Frame {
+                        message: FromInit::Mounted,
+                        descriptors,
+                    })) => {
+                        unit.phase = Phase::Entering(ends);
+                        self.order_fork(id, &unit_ends, &descriptors)
+                    }
+                    Ok(Some(Frame {
+                        message: FromInit::Failed { reason },
+                        ..
+                    })) => Err(reason),
+                    _ => Err("the init died while it made its mounts".to_owned()),
+                };
+                ordered.or_else(|reason| self.fail(id, reason))
+            }
+            Phase::Entering(ends) => self.hear_unit(id, ends),
+            other => {
+                unit.phase = other;
+                Ok(())
+            }
+        }
+    }
+
+    fn order_fork(
+        &mut self,
+        id: UnitId,
+        ends: &UnitEnds,
+        namespaces: &[OwnedFd],
+    ) -> Result<(), String> {
+        let Some((unit, _)) = self.units.get(&id) else {
+            return Ok(());
+        };
+        if let Phase::Entering(ends) = &unit.phase {
+            add(&self.epoll, ends.job.as_fd(), Source::Preparing(id)).map_err(|e| e.to_string())?;
+        }
+        let zygote = self
+            .zygotes
+            .get_mut(&unit.zygote)
+            .ok_or("its zygote died")?;
+        zygote.forks += 1;
+        zygote.owes_since.get_or_insert_with(Instant::now);
+        ends.order(&zygote.control, id, namespaces, unit.leaf.as_ref())
+            .map_err(|e| format!("cannot order a fork: {e}"))
+    }
+
+    /// A unit says that its walls stand, or which one does not.
+    fn hear_unit(&mut self, id: UnitId, ends: ServerEnds) -> Result<(), ServerGone> {
+        let mut said = [0; 512];
+        let count = match rustix::net::recv(&ends.job, &mut said, RecvFlags::DONTWAIT) {
+            Ok((count, _)) => count,
+            Err(Errno::AGAIN | Errno::INTR) => {
+                if let Some((unit, _)) = self.units.get_mut(&id) {
+                    unit.phase = Phase::Entering(ends);
+                }
+                return Ok(());
+            }
+            Err(_) => 0,
+        };
+        let _ = epoll::delete(&self.epoll, &ends.job);
+        match said.get(..count) {
+            Some([wire::job::READY]) => self.hand_over(id, &ends),
+            Some([wire::job::FAILED, reason @ ..]) => {
+                self.fail(id, String::from_utf8_lossy(reason).into_owned())
+            }
+            _ => self.fail(id, "the unit died while it raised its walls".to_owned()),
+        }
+    }
+
+    fn hand_over(&mut self, id: UnitId, ends: &ServerEnds) -> Result<(), ServerGone> {
+        let Some((unit, _)) = self.units.get(&id) else {
+            return Ok(());
+        };
+        let descriptors = [
+            ends.job.as_fd(),
+            ends.stdin.as_fd(),
+            ends.stdout.as_fd(),
+            ends.stderr.as_fd(),
+            unit.own_box.as_fd(),
+        ];
+        let ready = FromKeeper::Ready {
+            unit: id,
+            owner: self.users.owner(id),
+        };
+        wire::send(self.server, &ready, &descriptors).map_err(ServerGone::from)
+    }
+
+    pub(super) fn fail(&mut self, id: UnitId, reason: String) -> Result<(), ServerGone> {
+        if let Some((unit, _)) = self.units.get_mut(&id) {
+            unit.ended = true;
+            unit.kill();
+        }
+        self.tell(&FromKeeper::Failed { unit: id, reason })
+    }
+
+    pub(super) fn program_ended(&mut self, id: UnitId, exit: Exit) -> Result<(), ServerGone> {
+        let Some((unit, _)) = self.units.get_mut(&id) else {
+            return Ok(());
+        };
+        if matches!(unit.phase, Phase::Entering(_)) {
+            // Its reason is still in the socket.
+            return self.hear_preparing(id);
+        }
+        if std::mem::replace(&mut unit.ended, true) {
+            return Ok(());
+        }
+        let by_kernel = exit.signal == Some(libc::SIGKILL)
+            && unit.leaf.as_ref().is_some_and(Leaf::out_of_memory);
+        let out_of_memory = unit.out_of_memory || by_kernel;
+        let ended = FromKeeper::Ended {
+            unit: id,
+            exit,
+            out_of_memory,
+        };
+        // The server first: a request waits for it.
+        let told = wire::send(self.server, &ended, &[]);
+        unit.kill();
+        told.map_err(ServerGone::from)
+    }
+
+    /// The init is dead, and with it everything that was in the run.
+    pub(super) fn bury(&mut self, id: UnitId) -> Result<(), ServerGone> {
+        reap_all();
+        let Some((unit, _)) = self.units.remove(&id) else {
+            return Ok(());
+        };
+        self.users.give_back(id);
+        let Unit {
+            zygote,
+            leaf,
+            ended,
+            phase,
+            out_of_memory,
+            ..
+        } = unit;
+        drop(phase);
+        if let (Some(cgroups), Some(leaf)) = (&mut self.cgroups, leaf) {
+            cgroups.give_back(leaf);
+        }
+        if !ended && out_of_memory {
+            // The init's death was heard of before the program's.
+            let exit = Exit {
+                code: None,
+                signal: Some(libc::SIGKILL),
+                cpu_us: 0,
+                memory_peak_bytes: self.setup.limits.memory_bytes_max,
+            };
+            self.tell(&FromKeeper::Ended {
+                unit: id,
+                exit,
+                out_of_memory,
+            })?;
+        } else if !ended {
+            // Killed on the server's order, or its init died first.
+            let reason = "the unit was ended".to_owned();
+            self.tell(&FromKeeper::Failed { unit: id, reason })?;
+        }
+        if self
+            .zygotes
+            .get(&zygote)
+            .is_some_and(|z| z.phase == zygotes::Phase::Retired)
+        {
+            self.let_retired_go();
+        }
+        self.tell(&FromKeeper::Gone { unit: id })
+    }
+
+    pub(super) fn fail_late_units(&mut self) -> Result<(), ServerGone> {
+        let late: Vec<_> = self
+            .units
+            .iter()
+            .filter(|(_, (u, since))| u.is_preparing() && since.elapsed() > ANSWER_MAX)
+            .map(|(id, _)| *id)
+            .collect();
+        for unit in late {
+            self.fail(unit, "the unit did not raise its walls in time".to_owned())?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn watch_memory(&mut self) {
+        let running: Vec<_> = self
+            .units
+            .iter()
+            .filter(|(_, (unit, _))| matches!(unit.phase, Phase::Running))
+            .filter_map(|(id, (unit, _))| {
+                Some(watch::Run {
+                    unit: *id,
+                    namespace: unit.namespace?,
+                    files: unit.box_bytes(),
+                })
+            })
+            .collect();
+        for id in watch::over(&running, self.setup.limits.memory_bytes_max) {
+            if let Some((unit, _)) = self.units.get_mut(&id) {
+                unit.out_of_memory = true;
+                unit.kill_for_memory();
+            }
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! The loop: hear, do, tell. It never waits for anything but the next event.
+
+mod lives;
+mod warmth;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use rustix::event::epoll::{self, EventData, EventFlags};
+use rustix::io::Errno;
+use wire::{FromKeeper, Kind, Setup, ToKeeper, UnitId, Wall, WireError};
+
+use super::unit::{Phase, Unit};
+use super::zygotes::{Zygote, ZygoteId};
+use crate::sys::{self, SingleThread};
+use crate::walls::cgroup::Cgroups;
+use crate::walls::seccomp::Filter;
+use crate::walls::{Doing, WallError};
+
+/// How often limits of time and, without a cgroup, of memory are looked at while there is need.
+const TICK: Duration = Duration::from_millis(100);
+/// Longest time in which a zygote imports everything.
+const WARMING_MAX: Duration = Duration::from_mins(2);
+/// Longest time in which a zygote answers an order, and a unit raises its walls.
+const ANSWER_MAX: Duration = Duration::from_secs(10);
+/// Pause before a zygote that died is started again.
+const RESTART_PAUSE: Duration = Duration::from_millis(500);
+
+/// What an event is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    Server,
+    Zygote(ZygoteId),
+    /// The init, or the job's socket, of a unit that is being prepared.
+    Preparing(UnitId),
+    /// The init of a unit died.
+    Init(UnitId),
+}
+
+impl Source {
+    const BITS: u32 = 62;
+
+    fn token(self) -> EventData {
+        let (tag, id) = match self {
+            Self::Server => (0, 0),
+            Self::Zygote(id) => (1, id.0),
+            Self::Preparing(id) => (2, id.0),
+            Self::Init(id) => (3, id.0),
+        };
+        EventData::new_u64((tag << Self::BITS) | id)
+    }
+
+    fn of(token: u64) -> Self {
+        let id = token & ((1 << Self::BITS) - 1);
+        match token >> Self::BITS {
+            1 => Self::Zygote(ZygoteId(id)),
+            2 => Self::Preparing(UnitId(id)),
+            3 => Self::Init(UnitId(id)),
+            _ => Self::Server,
+        }
+    }
+}
+
+/// The keeper's whole state.
+#[derive(Debug)]
+pub(super) struct Keeper {
+    proof: SingleThread,
+    setup: Setup,
+    template: OwnedFd,
+    cgroups: Option<Cgroups>,
+    users: super::users::Users,
+    server: BorrowedFd<'static>,
+    epoll: OwnedFd,
+    /// Inits hold the reading end; the writing end is only here.
+    lifeline: (OwnedFd, OwnedFd),
+    zygotes: BTreeMap<ZygoteId, Zygote>,
+    zygotes_started: u64,
+    /// Kinds whose zygote is to be started again, and when.
+    restarts: Vec<(Instant, Kind)>,
+    units: BTreeMap<UnitId, (Unit, Instant)>,
+    /// Orders that wait for a zygote of their kind.
+    wanted: VecDeque<(UnitId, Kind)>,
+    raised: bool,
+}
+
+/// The loop is over: the server went away.
+struct ServerGone;
+
+impl From<WireError> for ServerGone {
+    fn from(_: WireError) -> Self {
+        // Whatever the kernel calls it: the socket is of no more use.
+        Self
+    }
+}
+
+impl Keeper {
+    pub(super) fn new(
+        proof: SingleThread,
+        setup: Setup,
+        template: OwnedFd,
+        cgroups: Option<Cgroups>,
+        users: super::users::Users,
+    ) -> Result<Self, WallError> {
+        let server = sys::inherited(0).doing("find the server's socket")?;
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).doing("make an epoll")?;
+        let lifeline =
+            rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).doing("make the lifeline")?;
+        let keeper = Self {
+            proof,
+            setup,
+            template,
+            cgroups,
+            users,
+            server,
+            epoll,
+            lifeline,
+            zygotes: BTreeMap::new(),
+            zygotes_started: 0,
+            restarts: Vec::new(),
+            units: BTreeMap::new(),
+            wanted: VecDeque::new(),
+            raised: false,
+        };
+        add(&keeper.epoll, server, Source::Server).doing("listen to the server")?;
+        Ok(keeper)
+    }
+
+    /// Works until the server goes away.
+    pub(super) fn work(mut self) -> Result<(), WallError> {
+        for kind in self.setup.kinds.clone() {
+            self.start_zygote(kind)?;
+        }
+        let mut events = Vec::with_capacity(64);
+        let mut ticked = Instant::now();
+        loop {
+            let timeout = self.needs_ticks().then_some(TICK);
+            let timeout = timeout.map(|tick| rustix::time::Timespec {
+                tv_sec: 0,
+                tv_nsec: tick.subsec_nanos().into(),
+            });
+            events.clear();
+            match epoll::wait(
+                &self.epoll,
+                rustix::buffer::spare_capacity(&mut events),
+                timeout.as_ref(),
+            ) {
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(error) => return Err(error).doing("wait for events"),
+            }
+            for event in &events {
+                match self.handle(Source::of(event.data.u64())) {
+                    Ok(Ok(())) => {}
+                    Ok(Err(ServerGone)) => return Ok(()),
+                    Err(error) => return Err(error),
+                }
+            }
+            if ticked.elapsed() >= TICK {
+                ticked = Instant::now();
+                if let Err(ServerGone) = self.tick() {
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    fn handle(&mut self, source: Source) -> Result<Result<(), ServerGone>, WallError> {
+        match source {
+            Source::Server => Ok(self.hear_server()),
+            Source::Zygote(id) => self.hear_zygote(id),
+            Source::Preparing(unit) => Ok(self.hear_preparing(unit)),
+            Source::Init(unit) => Ok(self.bury(unit)),
+        }
+    }
+
+    fn hear_server(&mut self) -> Result<(), ServerGone> {
+        let frame = match wire::receive::<ToKeeper>(self.server) {
+            Ok(Some(frame)) => frame,
+            Err(WireError::Socket(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                return Ok(());
+            }
+            // Gone, or no server of ours.
+            Ok(None) | Err(_) => return Err(ServerGone),
+        };
+        match frame.message {
+            ToKeeper::Setup(_) => {}
+            ToKeeper::Warm { unit, kind } => return self.warm(unit, kind),
+            ToKeeper::Started { unit } => {
+                if let Some((unit, _)) = self.units.get_mut(&unit)
+                    && matches!(unit.phase, Phase::Ready)
+                {
+                    unit.phase = Phase::Running;
+                }
+            }
+            ToKeeper::End { unit } => {
+                if let Some((unit, _)) = self.units.get_mut(&unit) {
+                    unit.kill();
+                } else {
+                    self.wanted.retain(|(wanted, _)| *wanted != unit);
+                    return self.tell(&FromKeeper::Gone { unit });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn needs_ticks(&self) -> bool {
+        let running = |unit: &Unit| matches!(unit.phase, Phase::Running);
+        !self.restarts.is_empty()
+            || self.zygotes.values().any(|z| z.owes_since.is_some())
+            || self
+                .units
+                .values()
+                .any(|(unit, _)| unit.is_preparing() || (self.cgroups.is_none() && running(unit)))
+    }
+
+    fn tick(&mut self) -> Result<(), ServerGone> {
+        super::reap_all();
+        self.tend_zygotes();
+        self.fail_late_units()?;
+        if self.cgroups.is_none() {
+            self.watch_memory();
+        }
+        Ok(())
+    }
+
+    /// The walls in force, for people.
+    fn walls(&self) -> Vec<Wall> {
+        let wall = |name: &str, detail: String| Wall {
+            name: name.to_owned(),
+            detail,
+        };
+        let calls = Filter::compile().map_or(0, |filter| filter.allowed());
+        let abi = sys::landlock_abi().unwrap_or(0);
+        let memory = self.cgroups.as_ref().map_or_else(
+            || "rlimits and the keeper's watch".to_owned(),
+            Cgroups::describe,
+        );
+        vec![
+            wall(
+                "namespaces",
+                "user, mount, pid, ipc, uts, cgroup, network".to_owned(),
+            ),
+            wall("root", "read-only template, own /proc and box".to_owned()),
+            wall("user", self.users.describe()),
+            wall("capabilities", "none, no new privileges".to_owned()),
+            wall("landlock", format!("ABI {abi}")),
+            wall("seccomp", format!("{calls} calls allowed")),
+            wall("memory and processes", memory),
+        ]
+    }
+
+    fn tell(&self, message: &FromKeeper) -> Result<(), ServerGone> {
+        wire::send(self.server, message, &[]).map_err(ServerGone::from)
+    }
+}
+
+fn add(epoll: &OwnedFd, descriptor: BorrowedFd<'_>, source: Source) -> io::Result<()> {
+    Ok(epoll::add(
+        epoll,
+        descriptor,
+        source.token(),
+        EventFlags::IN,
+    )?)
+}

@@ -1,0 +1,170 @@
+//! The zygotes' life in the keeper: one warm interpreter a kind, and the next one in time.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::AsFd;
+use std::time::Instant;
+
+use wire::{Frame, FromKeeper, FromZygote, Kind, UnitId};
+
+use super::super::zygotes::{self, FORKS_MAX, Zygote, ZygoteId};
+use super::super::{reap_all, watch};
+use super::{ANSWER_MAX, Keeper, RESTART_PAUSE, ServerGone, Source, WARMING_MAX, add};
+use crate::walls::{Doing, WallError};
+
+impl Keeper {
+    pub(super) fn hear_zygote(
+        &mut self,
+        id: ZygoteId,
+    ) -> Result<Result<(), ServerGone>, WallError> {
+        let Some(zygote) = self.zygotes.get_mut(&id) else {
+            return Ok(Ok(()));
+        };
+        let message = match wire::receive::<FromZygote>(&zygote.control) {
+            Ok(Some(Frame { message, .. })) => message,
+            Ok(None) | Err(_) => return self.lose_zygote(id),
+        };
+        zygote.owes_since = None;
+        Ok(match message {
+            FromZygote::Waiting => self.zygote_is_warm(id),
+            FromZygote::Forked { unit, pid } => {
+                if let Some((unit, _)) = self.units.get_mut(&unit) {
+                    unit.pid = Some(pid);
+                    unit.namespace = watch::namespace_of(pid);
+                }
+                Ok(())
+            }
+            FromZygote::Exited { unit, exit } => self.program_ended(unit, exit),
+            FromZygote::Failed { unit, reason } => self.fail(unit, reason),
+        })
+    }
+
+    /// A zygote has imported everything: it takes over from an older one of its kind.
+    fn zygote_is_warm(&mut self, id: ZygoteId) -> Result<(), ServerGone> {
+        let Some(kind) = self.zygotes.get(&id).map(|zygote| zygote.kind) else {
+            return Ok(());
+        };
+        for (other, zygote) in &mut self.zygotes {
+            if *other == id {
+                zygote.phase = zygotes::Phase::Forking;
+            } else if zygote.kind == kind {
+                zygote.phase = zygotes::Phase::Retired;
+            }
+        }
+        self.let_retired_go();
+        let all_warm = self
+            .zygotes
+            .values()
+            .all(|z| z.phase != zygotes::Phase::Warming);
+        if !self.raised && all_warm {
+            self.raised = true;
+            let walls = self.walls();
+            self.tell(&FromKeeper::Raised { walls })?;
+        }
+        let (now, later) = std::mem::take(&mut self.wanted)
+            .into_iter()
+            .partition(|(_, wanted)| *wanted == kind);
+        self.wanted = later;
+        let now: VecDeque<(UnitId, Kind)> = now;
+        now.into_iter()
+            .try_for_each(|(unit, kind)| self.warm(unit, kind))
+    }
+
+    pub(super) fn start_zygote(&mut self, kind: Kind) -> Result<(), WallError> {
+        self.zygotes_started += 1;
+        let id = ZygoteId(self.zygotes_started);
+        let data_bytes_max = self
+            .cgroups
+            .is_none()
+            .then_some(self.setup.limits.memory_bytes_max);
+        let zygote = Zygote::start(
+            self.proof,
+            &self.setup,
+            &self.template,
+            kind,
+            data_bytes_max,
+            self.users.are_own(),
+        )?;
+        add(&self.epoll, zygote.control.as_fd(), Source::Zygote(id)).doing("listen to a zygote")?;
+        self.zygotes.insert(id, zygote);
+        Ok(())
+    }
+
+    /// A zygote died: its units die too, and another takes its place.
+    fn lose_zygote(&mut self, id: ZygoteId) -> Result<Result<(), ServerGone>, WallError> {
+        let Some(zygote) = self.zygotes.remove(&id) else {
+            return Ok(Ok(()));
+        };
+        zygote.kill();
+        if !self.raised {
+            let reason = "it ended before it was ready; its last words are above";
+            return Err(io::Error::other(reason))
+                .doing(&format!("warm a zygote ({:?})", zygote.kind));
+        }
+        let orphans: Vec<_> = self
+            .units
+            .iter()
+            .filter(|(_, (u, _))| u.zygote == id)
+            .map(|(id, _)| *id)
+            .collect();
+        for unit in orphans {
+            if let Err(gone) = self.fail(unit, "its zygote died".to_owned()) {
+                return Ok(Err(gone));
+            }
+        }
+        reap_all();
+        if zygote.phase != zygotes::Phase::Retired {
+            self.restarts
+                .push((Instant::now() + RESTART_PAUSE, zygote.kind));
+        }
+        Ok(Ok(()))
+    }
+
+    /// Closes the sockets of retired zygotes that have no unit left, at which they exit.
+    pub(super) fn let_retired_go(&mut self) {
+        let units = &self.units;
+        self.zygotes.retain(|id, zygote| {
+            zygote.phase != zygotes::Phase::Retired
+                || units.values().any(|(unit, _)| unit.zygote == *id)
+        });
+    }
+
+    /// Kills those that do not answer, starts those that are due, renews those that are worn.
+    pub(super) fn tend_zygotes(&mut self) {
+        for zygote in self.zygotes.values() {
+            let bound = match zygote.phase {
+                zygotes::Phase::Warming => WARMING_MAX,
+                zygotes::Phase::Forking | zygotes::Phase::Retired => ANSWER_MAX,
+            };
+            if zygote
+                .owes_since
+                .is_some_and(|since| since.elapsed() > bound)
+            {
+                zygote.kill();
+            }
+        }
+        let (due, later) = std::mem::take(&mut self.restarts)
+            .into_iter()
+            .partition(|(at, _)| *at <= Instant::now());
+        self.restarts = later;
+        let due: Vec<(Instant, Kind)> = due;
+        for (_, kind) in due {
+            if self.start_zygote(kind).is_err() {
+                self.restarts.push((Instant::now() + RESTART_PAUSE, kind));
+            }
+        }
+        self.renew_worn_zygotes();
+    }
+
+    fn renew_worn_zygotes(&mut self) {
+        let worn = |z: &&Zygote| z.phase == zygotes::Phase::Forking && z.forks >= FORKS_MAX;
+        let kinds: Vec<_> = self.zygotes.values().filter(worn).map(|z| z.kind).collect();
+        for kind in kinds {
+            let warming = |z: &Zygote| z.kind == kind && z.phase == zygotes::Phase::Warming;
+            if !self.zygotes.values().any(warming) {
+                // If it cannot be started now, the next tick tries again.
+                drop(self.start_zygote(kind));
+            }
+        }
+    }
+}

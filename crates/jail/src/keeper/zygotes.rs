@@ -1,0 +1,186 @@
+//! The keeper's half of the fork-server: one warm interpreter a kind.
+
+use std::ffi::{CStr, CString};
+use std::io;
+use std::os::fd::{AsFd, IntoRawFd, OwnedFd};
+use std::time::Instant;
+
+use rustix::process::Signal;
+use rustix::thread::LinkNameSpaceType;
+use wire::{Kind, Setup};
+
+use crate::sys::{self, Side, SingleThread};
+use crate::walls::{Doing, WallError, capabilities, template};
+use crate::zygote::CONTROL;
+
+/// Names one zygote for its whole life; a kind has many, one after the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct ZygoteId(pub(super) u64);
+
+/// One warm interpreter.
+#[derive(Debug)]
+pub(super) struct Zygote {
+    pub(super) kind: Kind,
+    pub(super) control: OwnedFd,
+    pub(super) pidfd: OwnedFd,
+    pub(super) phase: Phase,
+    /// Units forked from it so far; it is renewed after [`FORKS_MAX`].
+    pub(super) forks: u64,
+    /// When it last had to answer something it has not answered yet.
+    pub(super) owes_since: Option<Instant>,
+}
+
+/// Where a zygote is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// It imports.
+    Warming,
+    /// It forks units.
+    Forking,
+    /// A younger one has taken over; it stays until its last unit is gone.
+    Retired,
+}
+
+/// Units that one zygote forks before a fresh one takes over, since all of them share its address
+/// layout, hash seed and stack cookie. Also the most of them that a run could probe.
+pub(super) const FORKS_MAX: u64 = 10_000;
+
+impl Zygote {
+    /// Executes an interpreter inside the template.
+    pub(super) fn start(
+        proof: SingleThread,
+        setup: &Setup,
+        template: &OwnedFd,
+        kind: Kind,
+        data_bytes_max: Option<u64>,
+        own_user: bool,
+    ) -> Result<Self, WallError> {
+        let (ours, theirs) = wire::pair().doing("make a zygote's socket")?;
+        let started = Instant::now();
+        match sys::clone_process(proof, 0).doing("fork a zygote")? {
+            Side::Parent { pidfd, .. } => Ok(Self {
+                kind,
+                control: ours,
+                pidfd,
+                phase: Phase::Warming,
+                forks: 0,
+                owes_since: Some(started),
+            }),
+            Side::Child => {
+                let error = become_zygote(setup, template, &theirs, kind, data_bytes_max, own_user);
+                drop(io::Write::write_fmt(
+                    &mut io::stderr(),
+                    format_args!("hognose zygote: {error}\n"),
+                ));
+                sys::exit_now(127)
+            }
+        }
+    }
+
+    pub(super) fn kill(&self) {
+        let _ = rustix::process::pidfd_send_signal(&self.pidfd, Signal::KILL);
+    }
+}
+
+fn become_zygote(
+    setup: &Setup,
+    template: &OwnedFd,
+    control: &OwnedFd,
+    kind: Kind,
+    data_bytes_max: Option<u64>,
+    own_user: bool,
+) -> WallError {
+    let prepared = || -> Result<Vec<CString>, WallError> {
+        rustix::thread::move_into_link_name_space(template.as_fd(), Some(LinkNameSpaceType::Mount))
+            .doing("enter the template")?;
+        rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
+            .doing("die with the keeper")?;
+        // The sockets of the keeper and of other kinds' runs are not to be counted from here.
+        sys::unshare(libc::CLONE_NEWNET).doing("make the zygote's network namespace")?;
+        sys::reset_signals();
+        let null = rustix::fs::openat(
+            rustix::fs::CWD,
+            "/dev/null",
+            rustix::fs::OFlags::RDWR,
+            rustix::fs::Mode::empty(),
+        )
+        .doing("open /dev/null")?;
+        // Errors of the zygote itself go where the keeper's go.
+        sys::place_at(null.as_fd(), 0).doing("place /dev/null")?;
+        sys::place_at(null.as_fd(), 1).doing("place /dev/null")?;
+        sys::place_at(control.as_fd(), CONTROL).doing("place the keeper's socket")?;
+        // Nothing may own what is closed next.
+        let _number = null.into_raw_fd();
+        sys::close_from(CONTROL.unsigned_abs() + 1).doing("close every other descriptor")?;
+        capabilities::keep_for_zygote(own_user)?;
+        arguments(setup, kind, data_bytes_max)
+            .map_err(io::Error::other)
+            .doing("name the zygote")
+    };
+    let arguments = match prepared() {
+        Ok(arguments) => arguments,
+        Err(error) => return error,
+    };
+    let arguments: Vec<&CStr> = arguments.iter().map(CString::as_c_str).collect();
+    let mut environment = ENVIRONMENT.to_vec();
+    if !setup.runtime.library_files.is_empty() {
+        environment.push(LIBRARIES_FIRST);
+    }
+    let source = sys::execute(c"/env/bin/python3", &arguments, &environment);
+    WallError {
+        doing: "execute /env/bin/python3".to_owned(),
+        source,
+    }
+}
+
+/// The whole environment of a zygote, and so of every program: nothing of the host's.
+const ENVIRONMENT: [&CStr; 12] = [
+    c"PATH=/env/bin:/usr/bin",
+    c"HOME=/box/work",
+    c"USER=nobody",
+    c"LANG=C.UTF-8",
+    c"TMPDIR=/tmp",
+    c"PYTHONDONTWRITEBYTECODE=1",
+    // One thread, unless a program asks for more itself: threads count as processes.
+    c"OPENBLAS_NUM_THREADS=1",
+    c"OMP_NUM_THREADS=1",
+    c"MKL_NUM_THREADS=1",
+    c"NUMEXPR_MAX_THREADS=1",
+    c"MPLCONFIGDIR=/tmp",
+    c"MPLBACKEND=Agg",
+];
+
+/// Added where the interpreter comes with libraries of its own ([`template::LIBRARIES`]).
+const LIBRARIES_FIRST: &CStr = c"LD_LIBRARY_PATH=/env/lib";
+
+fn arguments(
+    setup: &Setup,
+    kind: Kind,
+    data_bytes_max: Option<u64>,
+) -> Result<Vec<CString>, std::ffi::NulError> {
+    let kind = match kind {
+        Kind::Core => "core",
+        Kind::Numpy => "numpy",
+        Kind::Full => "full",
+    };
+    let limits = &setup.limits;
+    [
+        // By its name the interpreter finds the environment.
+        "/env/bin/python3".to_owned(),
+        "-I".to_owned(),
+        "-X".to_owned(),
+        "utf8".to_owned(),
+        format!("{}/main.py", template::GUEST),
+        kind.to_owned(),
+        limits.memory_bytes_max.to_string(),
+        limits.processes_max.to_string(),
+        limits.workspace_bytes_max.to_string(),
+        limits.workspace_files_max.to_string(),
+        limits.cpu_seconds_max.to_string(),
+        data_bytes_max.unwrap_or(0).to_string(),
+        setup.imports_allowed.join(","),
+    ]
+    .into_iter()
+    .map(CString::new)
+    .collect()
+}

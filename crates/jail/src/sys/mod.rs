@@ -1,0 +1,515 @@
+//! Every `unsafe` block of the project: one kernel call a function, safe on the outside.
+//!
+//! What rustix offers as a safe function is not repeated here. Numbers and layouts come from
+//! `libc`, or stand here with a test of their size.
+#![expect(
+    unsafe_code,
+    reason = "these kernel calls have no safe wrapper in rustix; each block argues its own case"
+)]
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+/// Proof that this process has one thread, so that a forked child may use all of the library.
+#[derive(Debug, Clone, Copy)]
+pub struct SingleThread(());
+
+impl SingleThread {
+    /// Looks at `/proc/self/task`.
+    ///
+    /// # Errors
+    ///
+    /// If there is more than one thread, or `/proc` cannot be read.
+    pub fn assert() -> io::Result<Self> {
+        match std::fs::read_dir("/proc/self/task")?.count() {
+            1 => Ok(Self(())),
+            count => Err(io::Error::other(format!(
+                "{count} threads where one was expected"
+            ))),
+        }
+    }
+}
+
+/// Which side of a fork this is.
+#[derive(Debug)]
+pub enum Side {
+    /// The one that forked, with the child's number and descriptor.
+    Parent {
+        /// The child's number in the caller's PID namespace.
+        pid: i32,
+        /// A descriptor of the child, closed on exec.
+        pidfd: OwnedFd,
+    },
+    /// The new process.
+    Child,
+}
+
+/// Flags of [`clone_process`], as the kernel numbers them.
+pub mod clone_flags {
+    /// New PID namespace: the child is its process 1.
+    pub const NEW_PID: u64 = 0x2000_0000;
+    /// New System V and POSIX queue namespace.
+    pub const NEW_IPC: u64 = 0x0800_0000;
+    /// New host name.
+    pub const NEW_UTS: u64 = 0x0400_0000;
+}
+
+/// Forks with `clone3`, into new namespaces if asked.
+///
+/// # Errors
+///
+/// The kernel's: too many processes, no memory, namespaces forbidden or used up.
+pub fn clone_process(_proof: SingleThread, namespaces: u64) -> io::Result<Side> {
+    const CLONE_PIDFD: u64 = 0x1000;
+    let mut pidfd: RawFd = -1;
+    let args = libc::clone_args {
+        flags: CLONE_PIDFD | namespaces,
+        pidfd: (&raw mut pidfd) as u64,
+        child_tid: 0,
+        parent_tid: 0,
+        exit_signal: u64::from(libc::SIGCHLD.unsigned_abs()),
+        stack: 0,
+        stack_size: 0,
+        tls: 0,
+        set_tid: 0,
+        set_tid_size: 0,
+        cgroup: 0,
+    };
+    // SAFETY: `args` is a live, fully written `clone_args` of the length we pass, and `pidfd`
+    // outlives the call. Without CLONE_VM the child gets a copy of our memory, as with fork; the
+    // proof says that no other thread can hold a lock in that copy. The C library's cached thread
+    // number is stale in the child, which only matters to pthread calls that the children of this
+    // program (the inits and the process that executes the interpreter) never make.
+    let pid = unsafe {
+        libc::syscall(
+            libc::SYS_clone3,
+            &raw const args,
+            size_of::<libc::clone_args>(),
+        )
+    };
+    match pid {
+        0 => Ok(Side::Child),
+        pid if pid > 0 => {
+            // SAFETY: the kernel wrote a new descriptor, which nothing else owns, to `pidfd`.
+            let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
+            Ok(Side::Parent {
+                pid: i32::try_from(pid).map_err(io::Error::other)?,
+                pidfd,
+            })
+        }
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Ends this process at once: no destructors, no exit handlers.
+pub fn exit_now(code: i32) -> ! {
+    // SAFETY: `_exit` has no requirement; it does not return.
+    unsafe { libc::_exit(code) }
+}
+
+/// Reaps one dead child, any of them, if there is one.
+///
+/// # Errors
+///
+/// `ECHILD` is answered as `None`; others are the kernel's.
+pub fn reap() -> io::Result<Option<(i32, wire::Exit)>> {
+    let mut status = 0;
+    // SAFETY: all zeroes is a valid `rusage`, a struct of integers.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    // SAFETY: both pointers are to live variables of the types that `wait4` writes.
+    let pid = unsafe { libc::wait4(-1, &raw mut status, libc::WNOHANG, &raw mut usage) };
+    if pid < 0 {
+        let error = io::Error::last_os_error();
+        return if error.raw_os_error() == Some(libc::ECHILD) {
+            Ok(None)
+        } else {
+            Err(error)
+        };
+    }
+    if pid == 0 {
+        return Ok(None);
+    }
+    let micros = |t: libc::timeval| {
+        u64::try_from(t.tv_sec).unwrap_or(0) * 1_000_000 + u64::try_from(t.tv_usec).unwrap_or(0)
+    };
+    let exit = wire::Exit {
+        code: libc::WIFEXITED(status).then(|| libc::WEXITSTATUS(status)),
+        signal: libc::WIFSIGNALED(status).then(|| libc::WTERMSIG(status)),
+        cpu_us: micros(usage.ru_utime) + micros(usage.ru_stime),
+        memory_peak_bytes: u64::try_from(usage.ru_maxrss).unwrap_or(0) * 1024,
+    };
+    Ok(Some((pid, exit)))
+}
+
+/// Leaves the namespaces named by the flags (`CLONE_NEW…`) for new ones.
+///
+/// # Errors
+///
+/// The kernel's, where namespaces are forbidden or used up.
+pub fn unshare(namespaces: libc::c_int) -> io::Result<()> {
+    // SAFETY: none of the `CLONE_NEW…` flags changes what memory or descriptors are shared
+    // between threads; callers pass only those.
+    match unsafe { libc::unshare(namespaces) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Gives every signal its default disposition and empties the mask.
+pub fn reset_signals() {
+    for signal in 1..=64 {
+        // SAFETY: SIG_DFL is a valid disposition for every number; those that cannot be changed
+        // answer an error, which changes nothing.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+    unblock_signals();
+}
+
+/// Empties this thread's signal mask.
+pub fn unblock_signals() {
+    // SAFETY: all zeroes is the empty `sigset_t` on Linux.
+    let none: libc::sigset_t = unsafe { std::mem::zeroed() };
+    // SAFETY: `none` is live and initialized; the old set is not asked for.
+    unsafe { libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut()) };
+}
+
+/// Makes a process that shares this one's memory, does nothing, and lives until it is killed.
+///
+/// The memory is then freed when that process is killed, not when this one ends, so this one's
+/// end, which others wait for, comes sooner by what freeing it takes. It is as confined as this
+/// process is when it is made. It has no descriptor, takes no signal, and is no child that an
+/// ordinary `wait` sees (its exit signal is none).
+///
+/// # Errors
+///
+/// The kernel's.
+pub fn hold_memory() -> io::Result<i32> {
+    const STACK_BYTES: usize = 16 << 10;
+    extern "C" fn hold(_: *mut libc::c_void) -> libc::c_int {
+        // SAFETY: the descriptors are this process's own copies; nothing in it uses one.
+        unsafe { libc::syscall(libc::SYS_close_range, 0, u32::MAX, 0) };
+        #[expect(clippy::infinite_loop, reason = "it waits until it is killed")]
+        loop {
+            // SAFETY: takes no argument. It returns only where a signal handler ran, and every
+            // signal is blocked; were it to fail, the number written to `errno`, which is shared
+            // with the other process, is the worst.
+            unsafe { libc::syscall(libc::SYS_pause) };
+        }
+    }
+    // SAFETY: a new mapping at an address of the kernel's choice touches nothing that exists.
+    let stack = unsafe {
+        libc::mmap(
+            std::ptr::null_mut(),
+            STACK_BYTES,
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_STACK,
+            -1,
+            0,
+        )
+    };
+    if stack == libc::MAP_FAILED {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the end of the mapping, one past its last byte, which is aligned to a page.
+    let top = unsafe { stack.byte_add(STACK_BYTES) };
+    // Inherited by the process below: nothing of the handlers in this memory runs twice.
+    let before = block_signals();
+    // SAFETY: `hold` runs on a stack of its own, which is never unmapped, calls nothing but the
+    // kernel, and never returns. The two processes share thread-local storage; `hold` uses none.
+    let pid = unsafe { libc::clone(hold, top, libc::CLONE_VM, std::ptr::null_mut()) };
+    let result = if pid < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(pid)
+    };
+    // SAFETY: `before` is the live mask that was written above; the old set is not asked for.
+    unsafe { libc::sigprocmask(libc::SIG_SETMASK, &raw const before, std::ptr::null_mut()) };
+    result
+}
+
+fn block_signals() -> libc::sigset_t {
+    // SAFETY: all zeroes is a valid `sigset_t`, which is overwritten below.
+    let mut all: libc::sigset_t = unsafe { std::mem::zeroed() };
+    // SAFETY: `all` is live.
+    unsafe { libc::sigfillset(&raw mut all) };
+    // SAFETY: all zeroes is a valid `sigset_t`, which the call below overwrites.
+    let mut before: libc::sigset_t = unsafe { std::mem::zeroed() };
+    // SAFETY: both are live.
+    unsafe { libc::sigprocmask(libc::SIG_SETMASK, &raw const all, &raw mut before) };
+    before
+}
+
+/// Ignores a signal.
+pub fn ignore_signal(signal: libc::c_int) {
+    // SAFETY: SIG_IGN is a valid disposition and runs no code of ours.
+    unsafe { libc::signal(signal, libc::SIG_IGN) };
+}
+
+/// Closes every descriptor from `first` on.
+///
+/// # Errors
+///
+/// The kernel's (before Linux 5.9 there is no such call).
+pub fn close_from(first: u32) -> io::Result<()> {
+    // SAFETY: closing descriptors that some `OwnedFd` still names is the caller's intent: it is
+    // the last step before handing the process over, and nothing owned is used or dropped after.
+    match unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, 0) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Makes descriptor `to` a copy of `from`, not closed on exec.
+///
+/// # Errors
+///
+/// The kernel's.
+pub fn place_at(from: BorrowedFd<'_>, to: RawFd) -> io::Result<()> {
+    // SAFETY: `from` is open; what `to` named before is replaced, which is the caller's intent for
+    // the numbers 0 to 3 in a process that is about to be handed over.
+    match unsafe { libc::dup2(from.as_raw_fd(), to) } {
+        -1 => Err(io::Error::last_os_error()),
+        _ => Ok(()),
+    }
+}
+
+/// Borrows a descriptor number that the caller knows to be open for the process's whole life.
+///
+/// # Panics
+///
+/// Never: the number is checked.
+///
+/// # Errors
+///
+/// `EBADF` if it is not open.
+pub fn inherited(number: RawFd) -> io::Result<BorrowedFd<'static>> {
+    // SAFETY: F_GETFD reads a flag of whatever the number names, and fails if it names nothing.
+    if unsafe { libc::fcntl(number, libc::F_GETFD) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: it is open, checked above, and belongs to the process rather than to a value: the
+    // numbers passed here (standard streams and control sockets) are never closed by us.
+    Ok(unsafe { BorrowedFd::borrow_raw(number) })
+}
+
+/// Sets or clears attributes of a mount and all mounts below it.
+///
+/// # Errors
+///
+/// The kernel's (before Linux 5.12 there is no such call).
+pub fn set_mount_attributes(tree: BorrowedFd<'_>, set: u64) -> io::Result<()> {
+    let attributes = libc::mount_attr {
+        attr_set: set,
+        attr_clr: 0,
+        propagation: 0,
+        userns_fd: 0,
+    };
+    // SAFETY: the path is a live empty C string, `attributes` a live struct of the size passed.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            tree.as_raw_fd(),
+            c"".as_ptr(),
+            libc::AT_EMPTY_PATH | libc::AT_RECURSIVE,
+            &raw const attributes,
+            size_of::<libc::mount_attr>(),
+        )
+    };
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+/// Installs a seccomp filter on this process, for good.
+///
+/// # Errors
+///
+/// The kernel's: no new privileges must be set, the program must be valid.
+pub fn install_filter(program: &[libc::sock_filter]) -> io::Result<()> {
+    let head = libc::sock_fprog {
+        len: u16::try_from(program.len()).map_err(io::Error::other)?,
+        filter: program.as_ptr().cast_mut(),
+    };
+    // SAFETY: `head` names `program`, which is live and of that length; the kernel copies it
+    // before it returns and does not write to it.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_seccomp,
+            libc::SECCOMP_SET_MODE_FILTER,
+            0,
+            &raw const head,
+        )
+    };
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+/// What a Landlock ruleset handles; `struct landlock_ruleset_attr` of the kernel.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct LandlockHandled {
+    /// File system rights.
+    pub files: u64,
+    /// TCP rights, since ABI 4.
+    pub network: u64,
+    /// Scopes, since ABI 6.
+    pub scopes: u64,
+}
+
+#[repr(C, packed)]
+struct LandlockBeneath {
+    allowed: u64,
+    parent: i32,
+}
+
+/// The Landlock ABI of the running kernel.
+///
+/// # Errors
+///
+/// `ENOSYS` or `EOPNOTSUPP` where it is not built in or not enabled.
+pub fn landlock_abi() -> io::Result<i64> {
+    const VERSION: u32 = 1;
+    // SAFETY: with the version flag the kernel takes a null pointer of size 0 and reads nothing.
+    let abi = unsafe {
+        libc::syscall(
+            libc::SYS_landlock_create_ruleset,
+            std::ptr::null::<LandlockHandled>(),
+            0usize,
+            VERSION,
+        )
+    };
+    if abi > 0 {
+        Ok(abi)
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+/// Makes a ruleset that refuses all that it handles.
+///
+/// # Errors
+///
+/// The kernel's.
+pub fn landlock_ruleset(handled: &LandlockHandled, size: usize) -> io::Result<OwnedFd> {
+    if size > size_of::<LandlockHandled>() {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    // SAFETY: `handled` is live and at least `size` long, checked above.
+    let fd = unsafe {
+        libc::syscall(
+            libc::SYS_landlock_create_ruleset,
+            std::ptr::from_ref(handled),
+            size,
+            0,
+        )
+    };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel made a new descriptor that nothing else owns.
+    Ok(unsafe { OwnedFd::from_raw_fd(RawFd::try_from(fd).map_err(io::Error::other)?) })
+}
+
+/// Allows rights on a file or below a folder.
+///
+/// # Errors
+///
+/// The kernel's: folder rights on a file, unknown rights.
+pub fn landlock_allow(
+    ruleset: BorrowedFd<'_>,
+    beneath: BorrowedFd<'_>,
+    allowed: u64,
+) -> io::Result<()> {
+    const PATH_BENEATH: u32 = 1;
+    let rule = LandlockBeneath {
+        allowed,
+        parent: beneath.as_raw_fd(),
+    };
+    // SAFETY: `rule` is live and has the packed layout of `landlock_path_beneath_attr` (its size
+    // is tested below).
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_landlock_add_rule,
+            ruleset.as_raw_fd(),
+            PATH_BENEATH,
+            &raw const rule,
+            0,
+        )
+    };
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+/// Holds this process to the ruleset, for good.
+///
+/// # Errors
+///
+/// The kernel's: no new privileges must be set.
+pub fn landlock_restrict(ruleset: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: the call takes a descriptor and no pointer.
+    match unsafe { libc::syscall(libc::SYS_landlock_restrict_self, ruleset.as_raw_fd(), 0) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Makes a system call by number with arguments that point nowhere, to see how it is refused.
+///
+/// Only for numbers that a filter must refuse before the kernel looks at the arguments.
+#[must_use]
+pub fn refused_with(number: i64) -> Option<i32> {
+    // SAFETY: every argument is 0. The calls this is used for (unshare, socket, clone3, ptrace,
+    // io_uring_setup) do nothing harmful with zeroes, should the filter let them through: they
+    // answer an error, or make a namespace-less no-op.
+    let result = unsafe { libc::syscall(number, 0, 0, 0, 0, 0, 0) };
+    if result == -1 {
+        io::Error::last_os_error().raw_os_error()
+    } else {
+        None
+    }
+}
+
+/// Replaces this process by another program.
+///
+/// # Errors
+///
+/// Only returns if the kernel refused.
+pub fn execute(
+    program: &std::ffi::CStr,
+    arguments: &[&std::ffi::CStr],
+    environment: &[&std::ffi::CStr],
+) -> io::Error {
+    let pointers = |strings: &[&std::ffi::CStr]| {
+        let mut pointers: Vec<_> = strings.iter().map(|s| s.as_ptr()).collect();
+        pointers.push(std::ptr::null());
+        pointers
+    };
+    let (arguments, environment) = (pointers(arguments), pointers(environment));
+    // SAFETY: all three are live, the strings end in NUL and both lists in a null pointer.
+    unsafe { libc::execve(program.as_ptr(), arguments.as_ptr(), environment.as_ptr()) };
+    io::Error::last_os_error()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layouts_are_the_kernels() {
+        assert_eq!(size_of::<LandlockHandled>(), 24);
+        assert_eq!(size_of::<LandlockBeneath>(), 12);
+    }
+
+    #[test]
+    fn a_number_that_is_not_open_is_refused() {
+        inherited(1_000_000).unwrap_err();
+    }
+}

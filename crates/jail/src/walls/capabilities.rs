@@ -1,0 +1,97 @@
+//! No capability, in five sets; no new privileges.
+
+use std::io;
+
+use rustix::thread::{CapabilitiesSecureBits, CapabilitySet, CapabilitySets};
+
+use super::{Doing, WallError};
+
+/// Most capabilities that a kernel of today or tomorrow numbers.
+const NUMBERS: u32 = 64;
+
+/// What a zygote needs to let its forks enter an init's namespaces and become another user.
+const ZYGOTE: CapabilitySet = CapabilitySet::SYS_ADMIN
+    .union(CapabilitySet::SYS_CHROOT)
+    .union(CapabilitySet::SETUID)
+    .union(CapabilitySet::SETGID)
+    .union(CapabilitySet::SETPCAP);
+
+/// Leaves a process that is about to become a zygote only what its forks need.
+///
+/// With `own_user` units stay the user 0 of the keeper's user namespace, and the kernel wants one
+/// more capability for mapping that user once more.
+///
+/// # Errors
+///
+/// The kernel's.
+pub fn keep_for_zygote(own_user: bool) -> Result<(), WallError> {
+    let kept = if own_user {
+        ZYGOTE.union(CapabilitySet::SETFCAP)
+    } else {
+        ZYGOTE
+    };
+    drop_bounding(kept).doing("drop capabilities from the bounding set")?;
+    let sets = CapabilitySets {
+        effective: kept,
+        permitted: kept,
+        inheritable: CapabilitySet::empty(),
+    };
+    rustix::thread::set_capabilities(None, sets).doing("drop the zygote's capabilities")?;
+    rustix::thread::set_no_new_privs(true).doing("set no_new_privs")
+}
+
+/// Makes the one capability effective again that [`raise`] needs, after a change of user.
+///
+/// # Errors
+///
+/// The kernel's: it must still be permitted.
+pub fn regain_setpcap() -> io::Result<()> {
+    let one = CapabilitySet::SETPCAP;
+    let sets = CapabilitySets {
+        effective: one,
+        permitted: one,
+        inheritable: CapabilitySet::empty(),
+    };
+    Ok(rustix::thread::set_capabilities(None, sets)?)
+}
+
+/// Drops every capability from every set and locks the bits that could bring one back.
+///
+/// # Errors
+///
+/// The kernel's.
+pub fn raise() -> Result<(), WallError> {
+    let bits = CapabilitiesSecureBits::NO_ROOT
+        | CapabilitiesSecureBits::NO_ROOT_LOCKED
+        | CapabilitiesSecureBits::NO_SETUID_FIXUP
+        | CapabilitiesSecureBits::NO_SETUID_FIXUP_LOCKED
+        | CapabilitiesSecureBits::KEEP_CAPS_LOCKED
+        | CapabilitiesSecureBits::NO_CAP_AMBIENT_RAISE
+        | CapabilitiesSecureBits::NO_CAP_AMBIENT_RAISE_LOCKED;
+    rustix::thread::set_capabilities_secure_bits(bits).doing("lock the secure bits")?;
+    rustix::thread::clear_ambient_capability_set().doing("clear the ambient capabilities")?;
+    drop_bounding(CapabilitySet::empty()).doing("drop the bounding set")?;
+    let none = CapabilitySets {
+        effective: CapabilitySet::empty(),
+        permitted: CapabilitySet::empty(),
+        inheritable: CapabilitySet::empty(),
+    };
+    rustix::thread::set_capabilities(None, none).doing("drop all capabilities")?;
+    rustix::thread::set_no_new_privs(true).doing("set no_new_privs")
+}
+
+fn drop_bounding(kept: CapabilitySet) -> io::Result<()> {
+    for number in 0..NUMBERS {
+        let capability = CapabilitySet::from_bits_retain(1 << number);
+        if kept.contains(capability) {
+            continue;
+        }
+        match rustix::thread::remove_capability_from_bounding_set(capability) {
+            Ok(()) => {}
+            // The first number that this kernel does not know.
+            Err(rustix::io::Errno::INVAL) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}

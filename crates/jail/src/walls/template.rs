@@ -1,0 +1,378 @@
+//! The root that every run sees, built once: the Python environment read-only, a few devices,
+//! made-up files of `/etc`, and nothing else of the host.
+//!
+//! ```text
+//!   /usr/bin/python3.X, /usr/lib/python3.X   the interpreter and its library      bind, ro
+//!   /usr/lib/…, /usr/lib64/…                 shared libraries                      bind, ro
+//!   /env/bin/python3, /env/lib/…             the environment and its packages     bind, ro
+//!   /usr/lib/hognose                         our guest files                       ro
+//!   /etc/{passwd,group,hosts}                made up                               ro
+//!   /dev/{null,zero,full,random,urandom}     bind; /dev/shm and /tmp lead into /box
+//!   /proc                                    of the run's own processes, put there by its init
+//!   /box                                     the run's own tmpfs, likewise: work, tmp, shm
+//! ```
+//!
+//! The template is a mount namespace that the keeper holds by a descriptor; zygotes live in it,
+//! and each init starts from a copy. Paths tell nothing of where things lie on the host (but the
+//! kernel's own list of mounts does, which cannot be kept from a run).
+
+use std::ffi::OsStr;
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Component, Path, PathBuf};
+
+use rustix::fs::CWD;
+use rustix::mount::{
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MountPropagationFlags, MoveMountFlags,
+    OpenTreeFlags, UnmountFlags,
+};
+use wire::Runtime;
+
+use super::{Doing, WallError};
+use crate::sys;
+
+/// Where the run's own file system is mounted.
+pub const BOX: &str = "/box";
+/// Where our guest files lie.
+pub const GUEST: &str = "/usr/lib/hognose";
+/// Where single shared libraries lie that are in no library folder, such as a libpython beside its
+/// interpreter. The loader looks here first: the host's folders may hold others of the same name.
+pub const LIBRARIES: &str = "/env/lib";
+/// Room for the made-up files of the template. Bytes.
+const TEMPLATE_BYTES_MAX: u64 = 32 << 20;
+/// The devices a program may expect.
+const DEVICES: [&str; 5] = ["null", "zero", "full", "random", "urandom"];
+
+const READ_ONLY: u64 = libc::MOUNT_ATTR_RDONLY;
+const NO_SETUID: u64 = libc::MOUNT_ATTR_NOSUID;
+const NO_DEVICES: u64 = libc::MOUNT_ATTR_NODEV;
+const NO_EXECUTION: u64 = libc::MOUNT_ATTR_NOEXEC;
+
+/// Stops mounts of ours from showing up on the host, and of the host here.
+///
+/// # Errors
+///
+/// The kernel's.
+pub fn detach_from_host() -> Result<(), WallError> {
+    rustix::mount::mount_change(
+        "/",
+        MountPropagationFlags::PRIVATE | MountPropagationFlags::REC,
+    )
+    .doing("make mounts private")
+}
+
+/// Mounts `/proc` of this PID namespace over the one that is there.
+///
+/// # Errors
+///
+/// The kernel's; inside containers whose `/proc` is masked it refuses.
+pub fn mount_own_proc() -> Result<(), WallError> {
+    let proc = proc(&[])?;
+    attach(&proc, Path::new("/proc"))
+}
+
+/// Builds the root and makes it this process's; the caller must be in a new mount namespace.
+///
+/// `guest` are the files to put below [`GUEST`], name and content.
+///
+/// # Errors
+///
+/// The kernel's, with the path that failed.
+pub fn build(runtime: &Runtime, guest: &[(&str, &[u8])]) -> Result<(), WallError> {
+    let binds = binds(runtime);
+    let mut trees = Vec::new();
+    for (source, target) in &binds {
+        trees.push((clone_tree(source)?, target));
+    }
+    let root = tmpfs(&[("size", &TEMPLATE_BYTES_MAX.to_string()), ("mode", "755")])?;
+    attach(&root, Path::new("/"))?;
+    rustix::process::fchdir(&root).doing("enter the new root")?;
+    rustix::process::pivot_root(".", ".").doing("make it the root")?;
+    // Proc mounts need one that is already there and whole: keep the old root until ours stands.
+    folders(runtime).doing("make the folders of the new root")?;
+    files(runtime, guest).doing("write the files of the new root")?;
+    for (tree, target) in &trees {
+        place(tree, target).doing(&format!("make {}", target.display()))?;
+        attach(tree, target)?;
+        let flags = if target.starts_with("/dev") {
+            NO_SETUID | NO_EXECUTION
+        } else {
+            READ_ONLY | NO_SETUID | NO_DEVICES
+        };
+        sys::set_mount_attributes(tree.as_fd(), flags)
+            .doing(&format!("make {} read-only", target.display()))?;
+    }
+    hide_other_packages(runtime)?;
+    links(runtime).doing("make the links of the new root")?;
+    attach(
+        &proc(&["subset=pid", "hidepid=invisible"])?,
+        Path::new("/proc"),
+    )?;
+    rustix::mount::unmount(".", UnmountFlags::DETACH).doing("leave the old root")?;
+    rustix::process::chdir("/").doing("enter the new root")?;
+    sys::set_mount_attributes(root.as_fd(), READ_ONLY | NO_SETUID)
+        .or_else(|_| remount_root_read_only())
+        .doing("make the new root read-only")
+}
+
+/// Puts a run's own `/proc` and box in place of the template's; the caller is the run's init, in
+/// a mount namespace of the run's own.
+///
+/// # Errors
+///
+/// The kernel's.
+pub fn specialize(own_box: &OwnedFd) -> Result<(), WallError> {
+    let proc = proc(&["subset=pid", "hidepid=invisible"])?;
+    rustix::mount::unmount("/proc", UnmountFlags::DETACH).doing("unmount the template's /proc")?;
+    attach(&proc, Path::new("/proc"))?;
+    attach(own_box, Path::new(BOX))
+}
+
+/// Makes the file system of one run: detached, owned by `user`, bounded in bytes and files.
+///
+/// # Errors
+///
+/// The kernel's.
+pub fn make_box(user: u32, bytes_max: u64, files_max: u32) -> Result<OwnedFd, WallError> {
+    let user = user.to_string();
+    // The root folder and the three that the unit makes are not the program's.
+    let inodes = (u64::from(files_max) + 4).to_string();
+    tmpfs(&[
+        ("size", &bytes_max.to_string()),
+        ("nr_inodes", &inodes),
+        ("mode", "700"),
+        ("uid", &user),
+        ("gid", &user),
+    ])
+}
+
+fn tmpfs(options: &[(&str, &str)]) -> Result<OwnedFd, WallError> {
+    let doing = "make a tmpfs";
+    let context = rustix::mount::fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC).doing(doing)?;
+    for (key, value) in options {
+        rustix::mount::fsconfig_set_string(&context, *key, *value).doing(doing)?;
+    }
+    rustix::mount::fsconfig_create(&context).doing(doing)?;
+    let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
+    rustix::mount::fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes).doing(doing)
+}
+
+fn proc(options: &[&str]) -> Result<OwnedFd, WallError> {
+    let doing = "mount /proc";
+    let context = rustix::mount::fsopen("proc", FsOpenFlags::FSOPEN_CLOEXEC).doing(doing)?;
+    for option in options {
+        let (key, value) = option.split_once('=').unwrap_or((option, ""));
+        rustix::mount::fsconfig_set_string(&context, key, value).doing(doing)?;
+    }
+    rustix::mount::fsconfig_create(&context).doing(doing)?;
+    let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID
+        | MountAttrFlags::MOUNT_ATTR_NODEV
+        | MountAttrFlags::MOUNT_ATTR_NOEXEC;
+    rustix::mount::fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes).doing(doing)
+}
+
+fn attach(mount: &OwnedFd, target: &Path) -> Result<(), WallError> {
+    rustix::mount::move_mount(
+        mount,
+        "",
+        CWD,
+        target,
+        MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH,
+    )
+    .doing(&format!("mount {}", target.display()))
+}
+
+fn clone_tree(source: &Path) -> Result<OwnedFd, WallError> {
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE
+        | OpenTreeFlags::OPEN_TREE_CLOEXEC
+        | OpenTreeFlags::AT_RECURSIVE;
+    rustix::mount::open_tree(CWD, source, flags).doing(&format!("bind {}", source.display()))
+}
+
+fn remount_root_read_only() -> io::Result<()> {
+    let flags = rustix::mount::MountFlags::RDONLY
+        | rustix::mount::MountFlags::NOSUID
+        | rustix::mount::MountFlags::BIND;
+    Ok(rustix::mount::mount_remount("/", flags, c"")?)
+}
+
+/// What is bound where: host path, path in the new root.
+fn binds(runtime: &Runtime) -> Vec<(PathBuf, PathBuf)> {
+    let mut binds = vec![
+        (runtime.executable.clone(), interpreter(runtime)),
+        (runtime.standard_library.clone(), standard_library(runtime)),
+        (runtime.site_packages.clone(), site_packages(runtime)),
+    ];
+    for folder in &runtime.library_folders {
+        binds.push((folder.clone(), folder.clone()));
+    }
+    for file in &runtime.library_files {
+        if let Some(name) = file.file_name() {
+            binds.push((file.clone(), Path::new(LIBRARIES).join(name)));
+        }
+    }
+    if let Some(zones) = &runtime.time_zones {
+        binds.push((zones.clone(), zones.clone()));
+    }
+    for device in DEVICES {
+        let path = Path::new("/dev").join(device);
+        binds.push((path.clone(), path));
+    }
+    // Outer folders first, so that an inner one is not hidden.
+    binds.sort_by_key(|(_, target)| target.components().count());
+    binds
+}
+
+fn name(runtime: &Runtime) -> String {
+    let (major, minor) = runtime.version;
+    format!("python{major}.{minor}")
+}
+
+fn interpreter(runtime: &Runtime) -> PathBuf {
+    Path::new("/usr/bin").join(name(runtime))
+}
+
+fn standard_library(runtime: &Runtime) -> PathBuf {
+    Path::new("/usr/lib").join(name(runtime))
+}
+
+fn site_packages(runtime: &Runtime) -> PathBuf {
+    Path::new("/env/lib")
+        .join(name(runtime))
+        .join("site-packages")
+}
+
+fn folders(runtime: &Runtime) -> io::Result<()> {
+    for folder in [
+        "/usr/bin", "/usr/lib", "/env/bin", "/etc", "/dev", "/proc", BOX, GUEST,
+    ] {
+        fs::create_dir_all(folder)?;
+    }
+    fs::create_dir_all(site_packages(runtime))
+}
+
+fn files(runtime: &Runtime, guest: &[(&str, &[u8])]) -> io::Result<()> {
+    let passwd =
+        "root:x:0:0:root:/:/nonexistent\nnobody:x:65534:65534:nobody:/box/work:/nonexistent\n";
+    let (major, minor) = runtime.version;
+    let venv = format!(
+        "home = /usr/bin\ninclude-system-site-packages = false\nversion = {major}.{minor}\n"
+    );
+    let fixed: [(&str, &[u8]); 4] = [
+        ("/etc/passwd", passwd.as_bytes()),
+        ("/etc/group", b"root:x:0:\nnogroup:x:65534:\n"),
+        ("/etc/hosts", b"127.0.0.1 localhost\n::1 localhost\n"),
+        ("/env/pyvenv.cfg", venv.as_bytes()),
+    ];
+    for (path, content) in fixed {
+        write(Path::new(path), content)?;
+    }
+    for (name, content) in guest {
+        write(&Path::new(GUEST).join(name), content)?;
+    }
+    Ok(())
+}
+
+fn write(path: &Path, content: &[u8]) -> io::Result<()> {
+    fs::write(path, content)?;
+    // Whatever the umask was.
+    fs::set_permissions(path, Permissions::from_mode(0o644))
+}
+
+fn place(tree: &OwnedFd, target: &Path) -> io::Result<()> {
+    if target.exists() {
+        return Ok(());
+    }
+    let stat = rustix::fs::fstat(tree)?;
+    if rustix::fs::FileType::from_raw_mode(stat.st_mode).is_dir() {
+        return fs::create_dir_all(target);
+    }
+    if let Some(folder) = target.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    fs::write(target, b"")
+}
+
+/// An interpreter's own `site-packages` below its standard library is the host's, not ours.
+fn hide_other_packages(runtime: &Runtime) -> Result<(), WallError> {
+    let other = standard_library(runtime).join("site-packages");
+    if !other.is_dir() {
+        return Ok(());
+    }
+    let empty = tmpfs(&[("size", "4096"), ("mode", "755")])?;
+    sys::set_mount_attributes(empty.as_fd(), READ_ONLY).doing("make an empty folder")?;
+    attach(&empty, &other)
+}
+
+fn links(runtime: &Runtime) -> io::Result<()> {
+    let interpreter = interpreter(runtime);
+    let name = name(runtime);
+    for link in ["/env/bin/python3", "/env/bin/python", "/usr/bin/python3"] {
+        symlink(&interpreter, link)?;
+    }
+    symlink(&interpreter, Path::new("/env/bin").join(name))?;
+    for (link, target) in [
+        ("/tmp", "box/tmp"),
+        ("/dev/shm", "../box/shm"),
+        ("/dev/fd", "../proc/self/fd"),
+        ("/dev/stdin", "../proc/self/fd/0"),
+        ("/dev/stdout", "../proc/self/fd/1"),
+        ("/dev/stderr", "../proc/self/fd/2"),
+    ] {
+        symlink(target, link)?;
+    }
+    // `/lib` and `/lib64` are links on most systems; where libraries are bound at such a path
+    // itself, it exists already.
+    for (link, target) in [
+        ("/lib", "usr/lib"),
+        ("/lib64", "usr/lib64"),
+        ("/bin", "usr/bin"),
+    ] {
+        if !Path::new(link).exists() {
+            fs::create_dir_all(Path::new("/").join(target))?;
+            symlink(target, link)?;
+        }
+    }
+    loader(&runtime.loader)
+}
+
+/// The path at which the kernel looks for the dynamic loader must lead to it.
+fn loader(path: &Path) -> io::Result<()> {
+    if path.exists() {
+        return Ok(());
+    }
+    let Some(file) = path.file_name() else {
+        return Err(io::ErrorKind::InvalidInput.into());
+    };
+    let found = find(Path::new("/usr"), file).ok_or_else(|| {
+        io::Error::other(format!(
+            "the dynamic loader {} is in no library folder",
+            path.display()
+        ))
+    })?;
+    // Never through a link that is ours: `/lib64/x` is made as `/usr/lib64/x`.
+    let folder = path.parent().map(fs::canonicalize).transpose()?;
+    symlink(found, folder.unwrap_or_default().join(file))
+}
+
+fn find(folder: &Path, file: &OsStr) -> Option<PathBuf> {
+    let direct = folder.join(file);
+    if direct.exists() {
+        return Some(direct);
+    }
+    if folder
+        .components()
+        .filter(|c| matches!(c, Component::Normal(_)))
+        .count()
+        >= 3
+    {
+        return None;
+    }
+    fs::read_dir(folder)
+        .ok()?
+        .flatten()
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+        .find_map(|entry| find(&entry.path(), file))
+}

@@ -1,0 +1,70 @@
+//! Who a run is: one user in a user namespace of its own, who owns nothing elsewhere.
+
+use std::fs;
+
+use rustix::process::DumpableBehavior;
+use rustix::thread::{CapabilitySet, CapabilitySets, Gid, Uid};
+
+use super::{Doing, WallError, verify};
+
+/// The user and group that a program sees itself as: nobody.
+pub const NOBODY: u32 = 65534;
+
+/// Becomes `user` of the keeper's user namespace (0 if that is who we are already, as when an
+/// ordinary user started the keeper) and then the only user of a new user namespace.
+///
+/// The namespaces that were entered before belong to the keeper's user namespace, so even all the
+/// capabilities of the new one, which are dropped next, would reach none of them. Processes are
+/// counted in it apart from everyone else's, so `RLIMIT_NPROC` is a limit of the run.
+///
+/// # Errors
+///
+/// The kernel's.
+pub fn raise(user: u32) -> Result<(), WallError> {
+    if user != 0 {
+        become_user(user)?;
+    }
+    crate::sys::unshare(libc::CLONE_NEWUSER).doing("make a user namespace for the run")?;
+    // The files below /proc/self belong to root while a process is not dumpable, which changing
+    // the user made it.
+    rustix::process::set_dumpable_behavior(DumpableBehavior::Dumpable)
+        .doing("make the unit's /proc files its own")?;
+    fs::write("/proc/self/setgroups", "deny").doing("deny setgroups")?;
+    fs::write("/proc/self/uid_map", format!("{NOBODY} {user} 1")).doing("map the user")?;
+    fs::write("/proc/self/gid_map", format!("{NOBODY} {user} 1")).doing("map the group")
+}
+
+fn become_user(user: u32) -> Result<(), WallError> {
+    let (uid, gid) = (Uid::from_raw(user), Gid::from_raw(user));
+    // Some hosts let only CAP_SYS_ADMIN make user namespaces: keep it across the change of user.
+    rustix::thread::set_keep_capabilities(true).doing("keep capabilities")?;
+    rustix::thread::set_thread_groups(&[]).doing("leave all groups")?;
+    rustix::thread::set_thread_res_gid(gid, gid, gid).doing("change the group")?;
+    rustix::thread::set_thread_res_uid(uid, uid, uid).doing("change the user")?;
+    let admin = CapabilitySet::SYS_ADMIN;
+    let sets = CapabilitySets {
+        effective: admin,
+        permitted: admin,
+        inheritable: CapabilitySet::empty(),
+    };
+    rustix::thread::set_capabilities(None, sets).doing("keep one capability")
+}
+
+/// Looks at who we are.
+///
+/// # Errors
+///
+/// If it is anyone but nobody, in a user namespace of its own.
+pub fn stands(user: u32) -> Result<(), WallError> {
+    // The number alone proves nothing: unmapped users are shown by it, too.
+    let map = fs::read_to_string("/proc/self/uid_map").doing("read the user's map")?;
+    let expected = [NOBODY, user, 1].map(|number| number.to_string());
+    verify(
+        map.split_whitespace().eq(expected.iter()),
+        "the user namespace",
+    )?;
+    let nobody = (Uid::from_raw(NOBODY), Gid::from_raw(NOBODY));
+    let ids = (rustix::process::getuid(), rustix::process::getgid());
+    let effective = (rustix::process::geteuid(), rustix::process::getegid());
+    verify(ids == nobody && effective == nobody, "the user")
+}

@@ -1,0 +1,61 @@
+"""Where a zygote begins: loads the walls, then hands over to `zygote.serve`.
+
+Executed by the keeper inside the template root as `python3 -I -X utf8 /usr/lib/hognose/main.py`, with the kind,
+the limits and the public import list as arguments, an environment of constants, standard input and
+output on /dev/null, and the keeper's socket as descriptor 3.
+"""
+
+import ctypes
+import os
+import sys
+
+FOLDER = "/usr/lib/hognose"
+CONTROL_FD = 3
+
+
+class Walls:
+    """The jail's half of the fork, as `zygote.serve` wants it. The library keeps the state."""
+
+    def __init__(self, limits):
+        # PyDLL: the interpreter's lock is kept, since there is no other thread to give it to.
+        self._library = ctypes.PyDLL(FOLDER + "/libconfine.so")
+        self._library.hognose_open.argtypes = [
+            ctypes.c_uint64, ctypes.c_uint32, ctypes.c_uint64, ctypes.c_uint32, ctypes.c_uint32, ctypes.c_uint64
+        ]
+        self._limits = limits
+        self._next = self._open_then_next
+
+    def next(self, control_fd):
+        """Blocks until a unit is wanted; `None` when the keeper is gone."""
+        return True if self._check(self._next()) else None
+
+    def forked(self, ticket, pid):
+        self._check(self._library.hognose_forked(pid))
+
+    def enter(self, ticket):
+        self._check(self._library.hognose_enter())
+
+    def _open_then_next(self):
+        self._check(self._library.hognose_open(*self._limits))
+        self._next = self._library.hognose_next
+        return self._next()
+
+    @staticmethod
+    def _check(answer):
+        if answer < 0:
+            # The library has said why.
+            os._exit(1)
+        return answer
+
+
+def main():
+    kind, *limits, imports_public = sys.argv[1:]
+    walls = Walls([int(limit) for limit in limits])
+    sys.path.insert(0, FOLDER)
+    import zygote
+
+    del sys.path[0]
+    zygote.serve(walls, kind, CONTROL_FD, frozenset(imports_public.split(",")))
+
+
+main()
