@@ -1,0 +1,176 @@
+//! The composition root: every part of the server, put together once.
+
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use sandbox::{Fault, Kind, Pool, Runtime, Setup};
+
+use crate::admission::{Caller, CountKey, Identity, Quota, Rate, Slots};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::execute::{self, Runner, Sender};
+use crate::policy::Policy;
+use crate::refusal::Refusal;
+use crate::store::{Store, StoreError};
+
+/// Why the server could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The sandbox could not.
+    #[error("cannot start the sandbox")]
+    Sandbox(#[from] Fault),
+    /// The store could not.
+    #[error("cannot open the store")]
+    Store(#[from] StoreError),
+}
+
+/// A server without its connections: everything a request needs.
+#[derive(Debug)]
+pub(crate) struct App {
+    pub(crate) identity: Identity,
+    pub(crate) quota: Quota,
+    pub(crate) slots: Slots,
+    pub(crate) policy: Policy,
+    pub(crate) runner: Runner,
+    pub(crate) clock: Clock,
+    /// Memory of a run. Bytes; told in an answer, enforced by the jail.
+    pub(crate) memory_bytes_max: u64,
+    pub(crate) usage_in_answers: bool,
+    rate: Rate,
+    requests_per_minute: u32,
+    failures: AtomicU64,
+    ids: RandomState,
+}
+
+impl App {
+    /// Puts the parts together around a runner that is ready.
+    pub(crate) fn new(
+        config: &Config,
+        python: (u8, u8),
+        store: Store,
+        runner: Runner,
+        clock: Clock,
+    ) -> Self {
+        Self {
+            identity: Identity {
+                trusted_proxies: config.trusted_proxies.clone(),
+                admin_key: config.admin_key.clone(),
+            },
+            quota: Quota {
+                store,
+                per_day: config.requests_per_day,
+                clock: clock.clone(),
+            },
+            slots: Slots::new(config.concurrent_max),
+            policy: Policy::new(config, python, kinds(config)),
+            runner,
+            clock,
+            memory_bytes_max: config.limits.memory_bytes_max,
+            usage_in_answers: config.usage_in_answers,
+            rate: Rate::per_minute(config.requests_per_minute),
+            requests_per_minute: config.requests_per_minute,
+            failures: AtomicU64::new(0),
+            ids: RandomState::new(),
+        }
+    }
+
+    /// Starts a sandbox and puts everything together.
+    pub(crate) async fn start(
+        config: &Config,
+        runtime: Runtime,
+        store: Store,
+    ) -> Result<Self, StartError> {
+        let python = runtime.version;
+        let setup = Setup {
+            runtime,
+            limits: config.limits,
+            imports_allowed: config.imports_allowed.clone(),
+            kinds: kinds(config),
+        };
+        let pool = Pool::start(setup, config.pool).await?;
+        Ok(Self::new(
+            config,
+            python,
+            store,
+            Runner::Pool(pool),
+            Clock::system(),
+        ))
+    }
+
+    /// Takes one of a public caller's tokens.
+    pub(crate) fn take_token(&self, caller: Caller) -> Result<(), Refusal> {
+        let Caller::Public(address) = caller else {
+            return Ok(());
+        };
+        let taken = self.rate.take(CountKey::of(address), self.clock.elapsed());
+        taken.map_err(|wait| Refusal::RateLimited {
+            per_minute: self.requests_per_minute,
+            wait,
+        })
+    }
+
+    /// What isolates programs, in a word.
+    pub(crate) fn isolation(&self) -> &'static str {
+        match &self.runner {
+            Runner::Pool(pool) => pool.status().isolation,
+            #[cfg(test)]
+            Runner::Scripted(_) => "scripted",
+        }
+    }
+
+    /// Whether programs can be run now; while not, they wait for the next keeper.
+    pub(crate) fn is_ready(&self) -> bool {
+        match &self.runner {
+            Runner::Pool(pool) => pool.status().has_keeper,
+            #[cfg(test)]
+            Runner::Scripted(_) => true,
+        }
+    }
+
+    /// Ends the sandbox, once nothing runs any more.
+    pub(crate) async fn close(&self) {
+        match &self.runner {
+            Runner::Pool(pool) => pool.close().await,
+            #[cfg(test)]
+            Runner::Scripted(_) => {}
+        }
+    }
+
+    /// An id for a failure of ours, which its caller can quote and nobody can guess.
+    pub(crate) fn failure_id(&self) -> String {
+        let number = self.failures.fetch_add(1, Ordering::Relaxed);
+        format!("{:016x}", self.ids.hash_one(number))
+    }
+}
+
+/// The kinds of units that are kept.
+fn kinds(config: &Config) -> Vec<Kind> {
+    let kept = [
+        (Kind::Core, true),
+        (Kind::Numpy, config.pool.numpy > 0),
+        (Kind::Full, config.pool.full > 0),
+    ];
+    kept.into_iter()
+        .filter(|(_, kept)| *kept)
+        .map(|(kind, _)| kind)
+        .collect()
+}
+
+/// Runs one program for whoever started this process: an admin, whose counts nobody keeps.
+///
+/// `body` is what `POST /execute` takes. Starts a sandbox and ends it; nothing listens.
+///
+/// # Errors
+///
+/// [`StartError`] where the sandbox cannot be started. What the program does is an answer.
+pub async fn run_once(
+    config: &Config,
+    runtime: Runtime,
+    body: &[u8],
+) -> Result<api::Answer, StartError> {
+    let app = App::start(config, runtime, Store::in_memory()?).await?;
+    let answer = execute::answer(&app, Sender::Operator, body).await;
+    app.close().await;
+    Ok(answer)
+}

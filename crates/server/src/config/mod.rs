@@ -1,0 +1,389 @@
+//! Settings: read once, at start, from defaults, a file, the environment and flags.
+//!
+//! `default.toml` is the documentation of every key. This is the only place that looks at the
+//! environment, and it is given it, so that tests own it.
+
+mod admin_key;
+mod layers;
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ipnet::IpNet;
+use sandbox::{CollectLimits, Limits, PoolSettings};
+
+pub use admin_key::AdminKey;
+use layers::Layers;
+pub use layers::{ConfigError, Flags, admin_key_to_send};
+
+/// Every setting, checked.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// The folder of what outlives the process.
+    pub data_dir: PathBuf,
+    /// The python3 that makes our own environment; `None` is the first on the PATH.
+    pub python: Option<PathBuf>,
+    /// An existing environment to run programs on, instead of our own.
+    pub environment: Option<PathBuf>,
+    /// What is logged.
+    pub log: tracing::level_filters::LevelFilter,
+    /// The admin key's digest, if there is an admin.
+    pub admin_key: Option<AdminKey>,
+    /// Networks whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Requests a minute and public caller.
+    pub requests_per_minute: u32,
+    /// Requests a UTC day and public caller.
+    pub requests_per_day: u32,
+    /// Programs at once.
+    pub concurrent_max: usize,
+    /// What holds for a public caller.
+    pub public: RoleLimits,
+    /// What holds for an admin.
+    pub admin: RoleLimits,
+    /// Files that come with a request.
+    pub attachments_max: usize,
+    /// Largest of them, decoded. Bytes.
+    pub attachment_bytes_max: usize,
+    /// Top-level modules a public program may import.
+    pub imports_allowed: Vec<String>,
+    /// What the jail enforces.
+    pub limits: Limits,
+    /// Kept of each of stdout and stderr. Bytes.
+    pub output_bytes_max: usize,
+    /// Bounds on the files that come back.
+    pub collect: CollectLimits,
+    /// Whether answers have `usage`.
+    pub usage_in_answers: bool,
+    /// Units kept ready.
+    pub pool: PoolSettings,
+    /// What holds for connections.
+    pub http: HttpLimits,
+    /// What to tell the operator once there is a log: settings that were seen and not used.
+    pub remarks: Vec<String>,
+}
+
+/// Limits that can differ by role.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RoleLimits {
+    /// Longest program. Unicode code points; enforced by `policy`.
+    pub code_characters_max: usize,
+    /// Longest run. Enforced by the jail.
+    pub wall_max: Duration,
+}
+
+/// What holds for connections. Enforced by `http`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HttpLimits {
+    /// Largest request body. Bytes; beyond it: 413.
+    pub body_bytes_max: usize,
+    /// All request bodies at hand together. Bytes; beyond it: 503.
+    pub bodies_bytes_max: usize,
+    /// Connections at once.
+    pub connections_max: usize,
+    /// Longest wait for the head of a request.
+    pub header_max: Duration,
+    /// Longest time a body may take to arrive.
+    pub body_max: Duration,
+    /// Longest time a client may leave an answer unread.
+    pub write_stall_max: Duration,
+}
+
+/// Reads every setting: defaults, then `file`, then `environment`, then `flags`; the later wins.
+///
+/// `flags` maps keys of `default.toml` to values written as in a variable.
+///
+/// # Errors
+///
+/// [`ConfigError`] names the key, where its value came from, and what would be valid.
+pub fn load(
+    file: Option<&Path>,
+    flags: &Flags,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<Config, ConfigError> {
+    let environment: Vec<(OsString, OsString)> = environment.into_iter().collect();
+    let mut layers = Layers::defaults();
+    if let Some(file) = file {
+        layers.overlay_file(file)?;
+    }
+    let mut remarks = layers.overlay_environment(&environment)?;
+    layers.overlay_flags(flags)?;
+    let admin_key = layers.text_up_to("admin_key", admin_key::KEY_BYTES_MAX)?;
+    if (1..admin_key::SHORT_BYTES).contains(&admin_key.len()) {
+        remarks
+            .push("the admin key is short enough to be guessed; take a long random one".to_owned());
+    }
+
+    let public = RoleLimits {
+        code_characters_max: layers.number("code_characters_max", 1..=CODE_CHARACTERS_MAX)?,
+        wall_max: layers.milliseconds("wall_ms_max", 10..=HOUR_MS)?,
+    };
+    let admin = RoleLimits {
+        code_characters_max: layers.number("admin_code_characters_max", 1..=CODE_CHARACTERS_MAX)?,
+        wall_max: layers.milliseconds("admin_wall_ms_max", 10..=HOUR_MS)?,
+    };
+    let limits = Limits {
+        memory_bytes_max: layers.number("memory_bytes_max", 64 << 20..=1 << 40)?,
+        processes_max: layers.number("processes_max", 0..=10_000)?,
+        workspace_bytes_max: layers.number("workspace_bytes_max", 1 << 20..=1 << 40)?,
+        workspace_files_max: layers.number("workspace_files_max", 16..=10_000_000)?,
+        cpu_seconds_max: cpu_seconds_max(public.wall_max.max(admin.wall_max)),
+    };
+    let data_dir = match layers.path("data_dir")? {
+        Some(path) => path,
+        None => default_data_dir(&environment)?,
+    };
+    Ok(Config {
+        listen: layers.parsed(
+            "listen",
+            "an address and a port, for instance 127.0.0.1:5000",
+        )?,
+        data_dir,
+        python: layers.path("python")?,
+        environment: layers.path("environment")?,
+        log: layers.parsed("log", "off, error, warn, info, debug or trace")?,
+        admin_key: AdminKey::new(admin_key),
+        trusted_proxies: layers.list("trusted_proxies", "networks as CIDR, or none", |text| {
+            let address = text
+                .parse()
+                .map(|ip: std::net::IpAddr| IpNet::from(ip))
+                .ok();
+            address.or_else(|| text.parse().ok())
+        })?,
+        requests_per_minute: layers.number("requests_per_minute", 1..=1_000_000)?,
+        requests_per_day: layers.number("requests_per_day", 1..=1_000_000_000)?,
+        concurrent_max: layers.number("concurrent_max", 1..=1000)?,
+        public,
+        admin,
+        attachments_max: layers.number("attachments_max", 0..=64)?,
+        attachment_bytes_max: layers.number("attachment_bytes_max", 1..=1 << 30)?,
+        imports_allowed: layers.list("imports_allowed", "top-level module names", module_name)?,
+        limits,
+        output_bytes_max: layers.number("output_bytes_max", 1024..=1 << 30)?,
+        collect: CollectLimits {
+            file_bytes_max: layers.number("return_file_bytes_max", 0..=1 << 30)?,
+            total_bytes_max: layers.number("return_total_bytes_max", 0..=1 << 30)?,
+            names_max: layers.number("return_names_max", 0..=10_000)?,
+        },
+        usage_in_answers: layers.truth("usage_in_answers")?,
+        pool: PoolSettings {
+            core: layers.number("pool_core", 1..=1000)?,
+            numpy: layers.number("pool_numpy", 0..=1000)?,
+            full: layers.number("pool_full", 0..=1000)?,
+        },
+        http: HttpLimits {
+            body_bytes_max: layers.number("body_bytes_max", 1024..=1 << 30)?,
+            bodies_bytes_max: layers.number("bodies_bytes_max", 1024..=1 << 40)?,
+            connections_max: layers.number("connections_max", 1..=1_000_000)?,
+            header_max: layers.milliseconds("header_ms_max", 10..=HOUR_MS)?,
+            body_max: layers.milliseconds("body_ms_max", 10..=HOUR_MS)?,
+            write_stall_max: layers.milliseconds("write_stall_ms_max", 10..=HOUR_MS)?,
+        },
+        remarks,
+    })
+}
+
+/// Longest program that may be allowed. Code points; the import scan's stack grows with it.
+const CODE_CHARACTERS_MAX: u64 = 100_000;
+
+/// Longest time of any kind. Milliseconds.
+const HOUR_MS: u64 = 3_600_000;
+
+/// Processor time of one process: the longest wall clock and one second more.
+fn cpu_seconds_max(wall_max: Duration) -> u32 {
+    u32::try_from(wall_max.as_millis().div_ceil(1000) + 1).unwrap_or(u32::MAX)
+}
+
+fn module_name(text: &str) -> Option<String> {
+    let plain = text.chars().all(|c| c.is_alphanumeric() || c == '_');
+    (plain && !text.is_empty()).then(|| text.to_owned())
+}
+
+/// Where data lies unless told: by who runs the server.
+fn default_data_dir(environment: &[(OsString, OsString)]) -> Result<PathBuf, ConfigError> {
+    if rustix::process::geteuid().is_root() {
+        return Ok(PathBuf::from("/var/lib/hognose"));
+    }
+    let folder = |name: &str| {
+        let found = environment.iter().find(|(key, _)| key == name);
+        let path = found.map(|(_, value)| PathBuf::from(value));
+        path.filter(|path| path.is_absolute())
+    };
+    folder("XDG_DATA_HOME")
+        .or_else(|| folder("HOME").map(|home| home.join(".local/share")))
+        .map(|base| base.join("hognose"))
+        .ok_or(ConfigError::NoDataDir)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        let home = ("HOME", "/home/someone");
+        let all = variables.iter().chain([&home]);
+        load(
+            None,
+            &Flags::new(),
+            all.map(|(key, value)| (OsString::from(key), OsString::from(value))),
+        )
+    }
+
+    fn refusal(key: &str, value: &str) -> String {
+        with(&[(key, value)]).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_defaults_are_the_contract() {
+        let config = with(&[]).unwrap();
+        assert_eq!(config.listen.to_string(), "127.0.0.1:5000");
+        assert_eq!(
+            (config.requests_per_minute, config.requests_per_day),
+            (5, 30)
+        );
+        assert_eq!(config.concurrent_max, 5);
+        assert_eq!(config.public, config.admin);
+        assert_eq!(config.public.code_characters_max, 2000);
+        assert_eq!(config.public.wall_max, Duration::from_secs(10));
+        assert_eq!(config.attachment_bytes_max, 8_388_608);
+        assert_eq!(config.limits.memory_bytes_max, 536_870_912);
+        assert_eq!(config.limits.cpu_seconds_max, 11);
+        assert!(config.admin_key.is_none());
+        assert_eq!(config.trusted_proxies.len(), 2);
+        assert!(config.imports_allowed.iter().any(|name| name == "sys"));
+        assert_eq!(config.imports_allowed.len(), 36);
+    }
+
+    #[test]
+    fn variables_overlay_defaults_and_flags_overlay_variables() {
+        let environment = [
+            ("HOGNOSE_LISTEN", "0.0.0.0:80"),
+            ("HOGNOSE_CONCURRENT_MAX", "7"),
+            ("HOGNOSE_TRUSTED_PROXIES", "10.0.0.0/8, 192.0.2.1"),
+            ("HOGNOSE_USAGE_IN_ANSWERS", "true"),
+            ("HOME", "/h"),
+        ];
+        let flags = Flags::from([("concurrent_max".to_owned(), "9".to_owned())]);
+        let environment = environment.map(|(k, v)| (OsString::from(k), OsString::from(v)));
+        let config = load(None, &flags, environment).unwrap();
+        assert_eq!(config.listen.port(), 80);
+        assert_eq!(config.concurrent_max, 9);
+        assert!(config.usage_in_answers);
+        let proxies: Vec<String> = config
+            .trusted_proxies
+            .iter()
+            .map(IpNet::to_string)
+            .collect();
+        assert_eq!(proxies, ["10.0.0.0/8", "192.0.2.1/32"]);
+    }
+
+    #[test]
+    fn none_trusts_nobody() {
+        let config = with(&[("HOGNOSE_TRUSTED_PROXIES", "none")]).unwrap();
+        assert_eq!(config.trusted_proxies, []);
+    }
+
+    #[test]
+    fn the_admin_key_comes_from_either_name_and_ours_wins() {
+        let old = with(&[("PYTHON_EXE_KEY", "old")])
+            .unwrap()
+            .admin_key
+            .unwrap();
+        assert!(old.is("old"));
+        let both = with(&[("PYTHON_EXE_KEY", "old"), ("HOGNOSE_ADMIN_KEY", "new")]);
+        let both = both.unwrap().admin_key.unwrap();
+        assert!(both.is("new") && !both.is("old"));
+        assert!(!format!("{both:?}").contains("new"));
+    }
+
+    #[test]
+    fn an_empty_admin_key_is_refused() {
+        for name in ["HOGNOSE_ADMIN_KEY", "PYTHON_EXE_KEY"] {
+            assert_eq!(
+                refusal(name, ""),
+                format!("{name} is set but empty: give it a key, or unset it to have no admin")
+            );
+        }
+    }
+
+    #[test]
+    fn a_bad_value_names_its_key_and_what_is_valid() {
+        assert_eq!(
+            refusal("HOGNOSE_CONCURRENT_MAX", "0"),
+            "cannot use concurrent_max from HOGNOSE_CONCURRENT_MAX: \
+             it must be a whole number from 1 to 1000"
+        );
+        assert_eq!(
+            refusal("HOGNOSE_WALL_MS_MAX", "fast"),
+            "cannot use wall_ms_max from HOGNOSE_WALL_MS_MAX: it must be a whole number"
+        );
+        assert_eq!(
+            refusal("HOGNOSE_LISTEN", "5000"),
+            "cannot use listen from HOGNOSE_LISTEN: \
+             it must be an address and a port, for instance 127.0.0.1:5000"
+        );
+        assert_eq!(
+            refusal("HOGNOSE_TRUSTED_PROXIES", "10.0.0.0/8,proxy"),
+            "cannot use trusted_proxies from HOGNOSE_TRUSTED_PROXIES: \
+             it must be networks as CIDR, or none"
+        );
+    }
+
+    #[test]
+    fn a_variable_that_is_no_setting_is_remarked_upon() {
+        let config = with(&[("HOGNOSE_CONCURENT_MAX", "3")]).unwrap();
+        assert_eq!(
+            config.remarks,
+            ["HOGNOSE_CONCURENT_MAX is no setting and was not used"]
+        );
+    }
+
+    #[test]
+    fn a_file_overlays_defaults_and_an_unknown_key_stops_the_start() {
+        let folder = std::env::temp_dir().join(format!("hognose-config-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let file = folder.join("good.toml");
+        std::fs::write(&file, "concurrent_max = 3\nimports_allowed = [\"math\"]\n").unwrap();
+        let environment = || [(OsString::from("HOME"), OsString::from("/h"))];
+        let config = load(Some(&file), &Flags::new(), environment()).unwrap();
+        assert_eq!(
+            (config.concurrent_max, config.imports_allowed.len()),
+            (3, 1)
+        );
+
+        let wrong = |text: &str| {
+            let file = folder.join("bad.toml");
+            std::fs::write(&file, text).unwrap();
+            load(Some(&file), &Flags::new(), environment())
+                .unwrap_err()
+                .to_string()
+        };
+        let place = folder.join("bad.toml").display().to_string();
+        assert_eq!(
+            wrong("concurrent = 3"),
+            format!("{place} has an unknown key: concurrent")
+        );
+        assert_eq!(
+            wrong("concurrent_max = \"3\""),
+            format!("cannot use concurrent_max from {place}: it must be a whole number")
+        );
+        assert!(wrong("concurrent_max = ").starts_with(&format!("cannot read {place}")));
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn every_default_has_a_reason_above_it() {
+        let mut above = "";
+        for line in include_str!("../../default.toml").lines() {
+            let is_key = line
+                .split_once(" = ")
+                .is_some_and(|(key, _)| key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'));
+            assert!(!is_key || above.starts_with("# "), "no reason: {line}");
+            above = line;
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! Request bodies: read whole, within a size, a time, and room shared by all of them.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use hyper::body::Body as _;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use std::sync::Arc;
+
+/// Bytes that every body may take without asking for room. A typical request has a few hundred.
+const FREE_BYTES: usize = 64 * 1024;
+
+/// Room is asked for in steps, as bytes arrive: what is only announced takes none. Bytes.
+const STEP_BYTES: usize = 1024 * 1024;
+
+/// Unit in which room is counted. Bytes.
+const ROOM_UNIT_BYTES: usize = 1024;
+
+/// A body larger than allowed is read on, and dropped, up to so many times the limit. A client that
+/// still writes when its connection is closed would never see the answer.
+const DROPPED_BODIES_MAX: usize = 3;
+
+/// Room for all bodies.
+#[derive(Debug, Clone)]
+pub(super) struct Room(Arc<Semaphore>);
+
+impl Room {
+    pub(super) fn new(bytes: usize) -> Self {
+        let units = (bytes / ROOM_UNIT_BYTES).min(Semaphore::MAX_PERMITS);
+        Self(Arc::new(Semaphore::new(units)))
+    }
+}
+
+/// A body that was read whole. It takes its room until it is dropped.
+#[derive(Debug)]
+pub(super) struct Whole {
+    pub(super) bytes: Bytes,
+    _room: Option<OwnedSemaphorePermit>,
+}
+
+/// Why a body was not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum BodyTrouble {
+    /// It is larger than allowed.
+    TooLarge,
+    /// It did not arrive in time.
+    TooSlow,
+    /// All room is taken.
+    NoRoom,
+    /// The connection broke, or its framing did.
+    Broken,
+}
+
+/// Bounds on one body.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    pub(super) bytes_max: usize,
+    pub(super) time_max: Duration,
+}
+
+/// Reads a body whole.
+pub(super) async fn read(body: Body, bounds: Bounds, room: &Room) -> Result<Whole, BodyTrouble> {
+    let read = read_in_time(body, bounds.bytes_max, room);
+    let read = tokio::time::timeout(bounds.time_max, read).await;
+    read.unwrap_or(Err(BodyTrouble::TooSlow))
+}
+
+async fn read_in_time(mut body: Body, bytes_max: usize, room: &Room) -> Result<Whole, BodyTrouble> {
+    let mut first = Bytes::new();
+    let mut rest: Vec<u8> = Vec::new();
+    let mut held: Option<OwnedSemaphorePermit> = None;
+    let mut held_bytes = FREE_BYTES;
+    while let Some(frame) = body.frame().await {
+        let Ok(frame) = frame else {
+            return Err(BodyTrouble::Broken);
+        };
+        let Ok(data) = frame.into_data() else {
+            continue; // Trailers say nothing to us.
+        };
+        let size = first.len().max(rest.len()) + data.len();
+        if size > bytes_max {
+            drop(held);
+            drop(rest);
+            drop_up_to(body, bytes_max.saturating_mul(DROPPED_BODIES_MAX)).await;
+            return Err(BodyTrouble::TooLarge);
+        }
+        while size > held_bytes {
+            let step = Arc::clone(&room.0).try_acquire_many_owned(units(STEP_BYTES));
+            let Ok(step) = step else {
+                drop(rest);
+                drop_up_to(body, bytes_max).await;
+                return Err(BodyTrouble::NoRoom);
+            };
+            match &mut held {
+                Some(held) => held.merge(step),
+                None => held = Some(step),
+            }
+            held_bytes += STEP_BYTES;
+        }
+        if first.is_empty() && rest.is_empty() {
+            first = data; // Most bodies come in one piece, and are not copied.
+            continue;
+        }
+        if !first.is_empty() {
+            rest.extend_from_slice(&first);
+            first = Bytes::new();
+        }
+        rest.extend_from_slice(&data);
+    }
+    Ok(Whole {
+        bytes: if rest.is_empty() { first } else { rest.into() },
+        _room: held,
+    })
+}
+
+/// Takes a body that is not wanted off the connection, so that the answer reaches its client.
+pub(super) async fn discard(body: Body, bounds: Bounds) {
+    let dropped = drop_up_to(body, bounds.bytes_max);
+    // A client that is slow at sending what nobody wants may miss its answer.
+    let _in_time = tokio::time::timeout(bounds.time_max, dropped).await;
+}
+
+async fn drop_up_to(mut body: Body, bytes_max: usize) {
+    let mut left = bytes_max;
+    while !body.is_end_stream()
+        && let Some(Ok(frame)) = body.frame().await
+    {
+        let size = frame.data_ref().map_or(0, Bytes::len);
+        let Some(less) = left.checked_sub(size) else {
+            return;
+        };
+        left = less;
+    }
+}
+
+fn units(bytes: usize) -> u32 {
+    u32::try_from(bytes / ROOM_UNIT_BYTES).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOUNDS: Bounds = Bounds {
+        bytes_max: 3 * STEP_BYTES,
+        time_max: Duration::from_mins(1),
+    };
+
+    async fn sized(bytes: usize, room: &Room) -> Result<Whole, BodyTrouble> {
+        read(Body::from(vec![b'x'; bytes]), BOUNDS, room).await
+    }
+
+    #[tokio::test]
+    async fn the_limit_is_exact() {
+        let room = Room::new(1 << 30);
+        let whole = sized(BOUNDS.bytes_max, &room).await.unwrap();
+        assert_eq!(whole.bytes.len(), BOUNDS.bytes_max);
+        let refused = sized(BOUNDS.bytes_max + 1, &room).await.unwrap_err();
+        assert_eq!(refused, BodyTrouble::TooLarge);
+    }
+
+    #[tokio::test]
+    async fn room_is_shared_and_comes_back() {
+        let room = Room::new(2 * STEP_BYTES);
+        let held = sized(STEP_BYTES + 1, &room).await.unwrap();
+        assert_eq!(
+            sized(2 * STEP_BYTES, &room).await.unwrap_err(),
+            BodyTrouble::NoRoom
+        );
+        sized(FREE_BYTES, &room).await.unwrap();
+        drop(held);
+        sized(2 * STEP_BYTES, &room).await.unwrap();
+    }
+}

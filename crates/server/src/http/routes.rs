@@ -1,0 +1,302 @@
+//! Every route, on one screen; and what holds for all of them.
+
+use std::net::IpAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+use api::{Answer, ErrorAnswer, ErrorCode, ErrorDetails};
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::response::Response;
+use axum::routing::{get, post};
+use axum::{Extension, Router};
+use hyper::StatusCode;
+use hyper::body::Incoming;
+use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
+use tower_service::Service as _;
+use tracing::error;
+
+use super::body::{self, BodyTrouble, Bounds, Room};
+use super::page::Page;
+use crate::admission::Origin;
+use crate::app::App;
+use crate::config::HttpLimits;
+use crate::execute::{self, Sender};
+use crate::report;
+
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// The methods of each path, as `Allow` tells them.
+const EXECUTE_METHODS: HeaderValue = HeaderValue::from_static("POST, OPTIONS");
+const PAGE_METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
+
+/// Everything behind a connection.
+#[derive(Debug)]
+pub(super) struct Site {
+    pub(super) app: Arc<App>,
+    pub(super) limits: HttpLimits,
+    router: Router,
+}
+
+/// What handlers share.
+#[derive(Debug)]
+struct Shared {
+    app: Arc<App>,
+    bounds: Bounds,
+    room: Room,
+    page: Page,
+}
+
+/// The other end of the connection.
+#[derive(Debug, Clone, Copy)]
+struct Peer(IpAddr);
+
+impl Site {
+    pub(super) fn new(app: App, limits: HttpLimits) -> Self {
+        let app = Arc::new(app);
+        let shared = Arc::new(Shared {
+            app: Arc::clone(&app),
+            bounds: Bounds {
+                bytes_max: limits.body_bytes_max,
+                time_max: limits.body_max,
+            },
+            room: Room::new(limits.bodies_bytes_max),
+            page: Page::new(),
+        });
+        let router = Router::new()
+            .route(
+                "/",
+                get(home).options(preflight).fallback(method_not_allowed),
+            )
+            .route(
+                "/health",
+                get(health).options(preflight).fallback(method_not_allowed),
+            )
+            .route(
+                "/execute",
+                post(execute)
+                    .options(preflight)
+                    .fallback(method_not_allowed),
+            )
+            .fallback(not_found)
+            .with_state(shared);
+        Self {
+            app,
+            limits,
+            router,
+        }
+    }
+
+    /// Answers one request, whatever happens.
+    pub(super) async fn respond(&self, peer: IpAddr, request: Request<Incoming>) -> Response {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(Peer(peer));
+        let mut router = self.router.clone();
+        let mut answered = pin!(router.call(request));
+        // A panic is a bug of ours: it is this request's end, and nobody else's.
+        let caught = std::future::poll_fn(|context| {
+            let poll = || answered.as_mut().poll(context);
+            match catch_unwind(AssertUnwindSafe(poll)) {
+                Ok(Poll::Pending) => Poll::Pending,
+                Ok(Poll::Ready(Ok(response))) => Poll::Ready(Some(response)),
+                Err(_panic) => Poll::Ready(None),
+            }
+        });
+        let mut response = match caught.await {
+            Some(response) => response,
+            None => self.panicked(),
+        };
+        add_headers(response.headers_mut());
+        response
+    }
+
+    fn panicked(&self) -> Response {
+        let id = self.app.failure_id();
+        error!(failure.id = %id, "a request met a bug (see the panic before), id {id}");
+        json(&report::failure(self.app.clock.now(), None, id))
+    }
+}
+
+/// What every answer says to a browser: any page may ask, and nothing here is a document to trust.
+fn add_headers(headers: &mut HeaderMap) {
+    for (name, value) in [
+        (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+        (header::ACCESS_CONTROL_EXPOSE_HEADERS, "Retry-After"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::CACHE_CONTROL, "no-store"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+}
+
+async fn execute(
+    State(shared): State<Arc<Shared>>,
+    Extension(Peer(peer)): Extension<Peer>,
+    request: Request,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let headers = &parts.headers;
+    if !is_json(headers) {
+        body::discard(body, shared.bounds).await;
+        let message = "The content type must be application/json.";
+        return refuse(&shared, ErrorCode::UnsupportedMediaType, message.to_owned());
+    }
+    if too_large_and_not_sent_yet(headers, shared.bounds.bytes_max) {
+        return closing(body_trouble(&shared, BodyTrouble::TooLarge));
+    }
+    let whole = match body::read(body, shared.bounds, &shared.room).await {
+        Ok(whole) => whole,
+        Err(trouble) => return closing(body_trouble(&shared, trouble)),
+    };
+    let lines = headers.get_all(FORWARDED_FOR).iter();
+    // A line that is no text is junk, as an empty one is.
+    let lines: Vec<&str> = lines
+        .map(|line| line.to_str().unwrap_or_default())
+        .collect();
+    let origin = Origin {
+        peer,
+        forwarded_for: &lines,
+    };
+    let answer = execute::answer(&shared.app, Sender::Remote(origin), &whole.bytes).await;
+    json(&answer)
+}
+
+async fn home(State(shared): State<Arc<Shared>>) -> Response {
+    shared.page.response()
+}
+
+async fn health(State(shared): State<Arc<Shared>>) -> Response {
+    let ready = shared.app.is_ready();
+    let health = serde_json::json!({
+        "status": if ready { "ok" } else { "recovering" },
+        "version": env!("CARGO_PKG_VERSION"),
+        "isolation": shared.app.isolation(),
+        "active_processes": shared.app.slots.active(),
+        "max_concurrent_processes": shared.app.slots.max(),
+    });
+    let mut response = Response::new(Body::from(health.to_string()));
+    if !ready {
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    }
+    response.headers_mut().insert(header::CONTENT_TYPE, JSON);
+    response
+}
+
+/// Tells a browser that a page of any origin may send what it is about to send.
+async fn preflight(request: Request) -> Response {
+    let mut response = Response::new(Body::empty());
+    let allowed = methods_of(request.uri().path());
+    let headers = response.headers_mut();
+    headers.insert(header::ALLOW, allowed.clone());
+    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, allowed);
+    headers.insert(
+        header::ACCESS_CONTROL_ALLOW_HEADERS,
+        HeaderValue::from_static("Content-Type, Authorization, X-Requested-With"),
+    );
+    headers.insert(
+        header::ACCESS_CONTROL_MAX_AGE,
+        HeaderValue::from_static("86400"),
+    );
+    response
+}
+
+async fn method_not_allowed(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    let allowed = methods_of(request.uri().path());
+    body::discard(request.into_body(), shared.bounds).await;
+    let message = "This method is not allowed here.".to_owned();
+    let mut response = refuse(&shared, ErrorCode::MethodNotAllowed, message);
+    response.headers_mut().insert(header::ALLOW, allowed);
+    response
+}
+
+async fn not_found(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    body::discard(request.into_body(), shared.bounds).await;
+    let message = "There is nothing here. Programs go to POST /execute.".to_owned();
+    refuse(&shared, ErrorCode::NotFound, message)
+}
+
+fn methods_of(path: &str) -> HeaderValue {
+    if path == "/execute" {
+        EXECUTE_METHODS
+    } else {
+        PAGE_METHODS
+    }
+}
+
+/// Whether the content type is `application/json`, or JSON under another name (`application/x+json`).
+fn is_json(headers: &HeaderMap) -> bool {
+    let value = headers.get(header::CONTENT_TYPE);
+    let Some(value) = value.and_then(|value| value.to_str().ok()) else {
+        return false;
+    };
+    let kind = value
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
+    kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
+}
+
+/// Whether the client asks before it sends a body that is too large: then it need not send it.
+fn too_large_and_not_sent_yet(headers: &HeaderMap, bytes_max: usize) -> bool {
+    let number = |value: &HeaderValue| value.to_str().ok()?.parse::<u64>().ok();
+    let declared = headers.get(header::CONTENT_LENGTH).and_then(number);
+    let too_large = declared.is_some_and(|size| usize::try_from(size).is_ok_and(|s| s > bytes_max));
+    too_large && headers.contains_key(header::EXPECT)
+}
+
+fn body_trouble(shared: &Shared, trouble: BodyTrouble) -> Response {
+    let max = shared.bounds.bytes_max;
+    match trouble {
+        BodyTrouble::TooLarge => {
+            let message = format!("The request body is too large: at most {max} bytes are read.");
+            refuse(shared, ErrorCode::BodyTooLarge, message)
+        }
+        BodyTrouble::TooSlow => {
+            let message = "The request body did not arrive in time.".to_owned();
+            refuse(shared, ErrorCode::BodyTooSlow, message)
+        }
+        BodyTrouble::NoRoom => {
+            let message = "The server has no room for this request body now.".to_owned();
+            let mut response = refuse(shared, ErrorCode::ServerBusy, message);
+            let headers = response.headers_mut();
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            response
+        }
+        BodyTrouble::Broken => {
+            let message = "The request body is cut off or badly framed.".to_owned();
+            refuse(shared, ErrorCode::ValidationError, message)
+        }
+    }
+}
+
+/// What follows on a connection whose request was not read to its end cannot be told from a request.
+fn closing(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+fn refuse(shared: &Shared, code: ErrorCode, message: String) -> Response {
+    let details = ErrorDetails::new(code, message);
+    let answer = ErrorAnswer::bare(shared.app.clock.now(), details);
+    json(&Answer::Error(Box::new(answer)))
+}
+
+fn json(answer: &Answer) -> Response {
+    let body = execute::heavy(answer.content_bytes(), || answer.to_json());
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() =
+        StatusCode::from_u16(answer.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, JSON);
+    if let Some(seconds) = answer.retry_after_seconds() {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}

@@ -1,0 +1,28 @@
+//! Who may run what: the HTTP service around the sandbox.
+//!
+//! Modules in reading order: [`mod@execute`] is the spine, one request from words to answer. It asks
+//! `admission` whether the caller may run now and `policy` whether the program may run at all, and
+//! `report` finds the words. `http` puts them on the wire. `app` puts all of it together, from
+//! [`config`].
+#![forbid(unsafe_code)]
+
+mod execute;
+
+mod admission;
+mod policy;
+mod refusal;
+mod report;
+mod store;
+
+mod http;
+
+mod app;
+mod clock;
+pub mod config;
+#[cfg(test)]
+mod scripted;
+pub mod telemetry;
+
+pub use app::{StartError, run_once};
+pub use http::{ServeError, serve};
+pub use store::StoreError;

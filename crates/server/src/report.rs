@@ -1,0 +1,549 @@
+//! The way back: from what came of a request to the words we answer.
+
+use std::time::Duration;
+
+use api::{
+    Answer, ErrorAnswer, ErrorCode, ErrorDetails, ExecutionDetails, ExecutionResult, OutputFile,
+    OutputFiles, RequestContext, ServerStatus, SuccessAnswer, Timestamp, Usage, UserInfo, base64,
+};
+use sandbox::{Captured, Ending, FileTrouble, Outcome};
+
+use crate::refusal::Refusal;
+
+/// How the guard inside a run ends a public program that imports what it may not.
+const FORBIDDEN_AT_RUN_TIME: &str = "ForbiddenImportError: ";
+
+/// How a traceback begins, at the start of a line.
+const TRACEBACK: &str = "Traceback (most recent call last):\n";
+
+/// Longest part of a program's own words in a message. Characters.
+const MESSAGE_CHARACTERS_MAX: usize = 500;
+
+/// Longest wait told to a caller who finds every slot taken. Seconds.
+const BUSY_RETRY_SECONDS: u64 = 1;
+
+/// What every answer to a readable request tells of it.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    /// Who asked.
+    pub user: UserInfo,
+    /// How busy the server was.
+    pub server: ServerStatus,
+    /// What was asked.
+    pub context: RequestContext,
+}
+
+/// What shaped a run, as far as its answer tells.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Terms {
+    /// The longest it could take.
+    pub wall_max: Duration,
+    /// The most memory it could take. Bytes.
+    pub memory_bytes_max: u64,
+    /// Whether imports were restricted.
+    pub imports_listed: bool,
+    /// Whether the answer tells what was used.
+    pub show_usage: bool,
+}
+
+/// The answer to a program that ran.
+pub(crate) fn outcome(now: Timestamp, asked: Asked, terms: Terms, outcome: Outcome) -> Answer {
+    let usage = terms.show_usage.then(|| Usage {
+        cpu_ms: milliseconds(outcome.usage.cpu),
+        wall_ms: milliseconds(outcome.wall),
+        memory_peak_bytes: outcome.usage.memory_peak_bytes,
+    });
+    let execution_duration_sec = (outcome.wall.as_secs_f64() * 10_000.0).round() / 10_000.0;
+    let (exit_code, message) = match &outcome.ending {
+        Ending::Exited(0) => {
+            let stdout = Text::of(outcome.stdout);
+            let stderr = Text::of(outcome.stderr);
+            return Answer::Success(Box::new(SuccessAnswer {
+                timestamp_utc: now,
+                user_info: asked.user,
+                server_status: asked.server,
+                request_context: asked.context,
+                execution_details: ExecutionDetails {
+                    success: true,
+                    stdout: stdout.text,
+                    stderr: stderr.text,
+                    stdout_truncated: stdout.truncated,
+                    stderr_truncated: stderr.truncated,
+                    exit_code: 0,
+                    execution_duration_sec,
+                    output_files: output_files(outcome.files),
+                    usage,
+                },
+            }));
+        }
+        Ending::TimedOut => {
+            let limit = terms.wall_max.as_secs_f64();
+            let message = format!("Execution exceeded the time limit of {limit} seconds.");
+            return unfinished(
+                now,
+                asked,
+                ErrorDetails::new(ErrorCode::TimeoutError, message),
+            );
+        }
+        Ending::Unparsable { message } => {
+            let message = non_empty(cut(message), "invalid syntax");
+            return unfinished(
+                now,
+                asked,
+                ErrorDetails::new(ErrorCode::SyntaxError, message),
+            );
+        }
+        Ending::Exited(code) => {
+            if terms.imports_listed
+                && let Some(names) = forbidden_at_run_time(*code, &outcome.stderr)
+            {
+                return unfinished(now, asked, forbidden(names));
+            }
+            let words = exception_line(&outcome.stderr);
+            (*code, words.unwrap_or_else(|| format!("exit code {code}")))
+        }
+        Ending::Signalled(signal) => (-signal, killed_by(*signal)),
+        Ending::OutOfMemory => {
+            let mebibytes = terms.memory_bytes_max / (1024 * 1024);
+            (-9, format!("memory limit of {mebibytes} MiB exceeded"))
+        }
+    };
+    let stdout = Text::of(outcome.stdout);
+    let stderr = Text::of(outcome.stderr);
+    let details = ErrorDetails::new(ErrorCode::RuntimeError, message);
+    let result = ExecutionResult::Ended {
+        stdout: stdout.text,
+        stderr: stderr.text,
+        stdout_truncated: stdout.truncated,
+        stderr_truncated: stderr.truncated,
+        exit_code,
+        execution_duration_sec,
+        usage,
+    };
+    error(now, asked, details, Some(result), None)
+}
+
+/// The answer to a request that was refused.
+pub(crate) fn refusal(now: Timestamp, asked: Asked, refusal: Refusal) -> Answer {
+    let message = refusal.to_string();
+    match refusal {
+        Refusal::RateLimited { wait, .. } | Refusal::QuotaUsedUp { wait, .. } => {
+            let details = ErrorDetails::new(ErrorCode::RateLimitExceeded, message);
+            error(now, asked, details, None, Some(whole_seconds(wait)))
+        }
+        Refusal::Busy { .. } => {
+            let details = ErrorDetails::new(ErrorCode::ServerBusy, message);
+            error(now, asked, details, None, Some(BUSY_RETRY_SECONDS))
+        }
+        Refusal::TooManyAttachments { .. } | Refusal::Attachment { .. } => {
+            let details = ErrorDetails::new(ErrorCode::ValidationError, message);
+            error(now, asked, details, None, None)
+        }
+        Refusal::CodeTooLong { .. } => unfinished(
+            now,
+            asked,
+            ErrorDetails::new(ErrorCode::ValidationError, message),
+        ),
+        Refusal::Unparsable { .. } => unfinished(
+            now,
+            asked,
+            ErrorDetails::new(ErrorCode::SyntaxError, message),
+        ),
+        Refusal::ForbiddenImports { names } => unfinished(now, asked, forbidden(names)),
+    }
+}
+
+/// The answer where we broke. The caller quotes the id, the log has the cause.
+pub(crate) fn failure(now: Timestamp, asked: Option<Asked>, id: String) -> Answer {
+    let mut details = ErrorDetails::new(
+        ErrorCode::InternalServerError,
+        format!("Something went wrong on our side. Please report it with the id {id}."),
+    );
+    details.id = Some(id);
+    match asked {
+        Some(asked) => error(now, asked, details, None, None),
+        None => Answer::Error(Box::new(ErrorAnswer::bare(now, details))),
+    }
+}
+
+/// An error about a program that did not come to its own end.
+fn unfinished(now: Timestamp, asked: Asked, details: ErrorDetails) -> Answer {
+    error(now, asked, details, Some(ExecutionResult::Nothing {}), None)
+}
+
+fn error(
+    now: Timestamp,
+    asked: Asked,
+    error_details: ErrorDetails,
+    execution_result: Option<ExecutionResult>,
+    retry_after_seconds: Option<u64>,
+) -> Answer {
+    Answer::Error(Box::new(ErrorAnswer {
+        timestamp_utc: now,
+        error_details,
+        user_info: Some(asked.user),
+        server_status: Some(asked.server),
+        request_context: Some(asked.context),
+        execution_result,
+        retry_after_seconds,
+    }))
+}
+
+fn forbidden(names: Vec<String>) -> ErrorDetails {
+    let message = format!("Disallowed imports: {}.", names.join(", "));
+    let mut details = ErrorDetails::new(ErrorCode::ForbiddenImportError, message);
+    details.disallowed = Some(names);
+    details
+}
+
+fn output_files(files: Vec<(String, Result<Vec<u8>, FileTrouble>)>) -> OutputFiles {
+    let entry = |file: Result<Vec<u8>, FileTrouble>| match file {
+        Ok(content) => OutputFile::Content {
+            content_base64: base64::encode(&content),
+            size_bytes: content.len(),
+        },
+        Err(trouble) => OutputFile::Trouble {
+            error: trouble.to_string(),
+            size_bytes: trouble.size_bytes(),
+        },
+    };
+    OutputFiles(
+        files
+            .into_iter()
+            .map(|(name, file)| (name, entry(file)))
+            .collect(),
+    )
+}
+
+/// A captured stream, as answers have it.
+struct Text {
+    text: String,
+    truncated: bool,
+}
+
+impl Text {
+    fn of(captured: Captured) -> Self {
+        let text = String::from_utf8(captured.bytes)
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+        let mut text = with_plain_newlines(text);
+        if captured.dropped > 0 {
+            let note = format!("\n[output truncated: {} more bytes]\n", captured.dropped);
+            text.push_str(&note);
+        }
+        Self {
+            text,
+            truncated: captured.dropped > 0,
+        }
+    }
+}
+
+/// Turns `\r\n` and `\r` into `\n`, as Python's universal newlines do.
+fn with_plain_newlines(text: String) -> String {
+    if text.contains('\r') {
+        text.replace("\r\n", "\n").replace('\r', "\n")
+    } else {
+        text
+    }
+}
+
+/// The names the guard inside the run refused, if that is how the program ended.
+fn forbidden_at_run_time(code: i32, stderr: &Captured) -> Option<Vec<String>> {
+    if code != 1 || stderr.dropped > 0 {
+        return None;
+    }
+    let text = str::from_utf8(stderr.bytes.trim_ascii_end()).ok()?;
+    let names = text
+        .lines()
+        .next_back()?
+        .strip_prefix(FORBIDDEN_AT_RUN_TIME)?;
+    let mut found: Vec<String> = Vec::new();
+    for name in cut(names).split(", ") {
+        if !name.is_empty() && !found.iter().any(|known| known == name) {
+            found.push(name.to_owned());
+        }
+    }
+    (!found.is_empty()).then_some(found)
+}
+
+/// The line of the last traceback that names the exception.
+fn exception_line(stderr: &Captured) -> Option<String> {
+    if stderr.dropped > 0 {
+        return None;
+    }
+    let text = with_plain_newlines(String::from_utf8_lossy(&stderr.bytes).into_owned());
+    let (before, frames) = text.rsplit_once(TRACEBACK)?;
+    if !(before.is_empty() || before.ends_with('\n')) {
+        return None;
+    }
+    let line = frames
+        .lines()
+        .find(|line| !line.starts_with(' ') && !line.is_empty())?;
+    Some(cut(line))
+}
+
+fn cut(text: &str) -> String {
+    text.chars().take(MESSAGE_CHARACTERS_MAX).collect()
+}
+
+fn non_empty(text: String, otherwise: &str) -> String {
+    if text.is_empty() {
+        otherwise.to_owned()
+    } else {
+        text
+    }
+}
+
+/// Whole seconds, rounded up: whoever waits them is not too early. At least 1.
+fn whole_seconds(wait: Duration) -> u64 {
+    let rest = u64::from(wait.subsec_nanos() > 0);
+    (wait.as_secs() + rest).max(1)
+}
+
+fn milliseconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1_000_000.0).round() / 1000.0
+}
+
+fn killed_by(signal: i32) -> String {
+    let name = match signal {
+        1 => "SIGHUP",
+        2 => "SIGINT",
+        3 => "SIGQUIT",
+        4 => "SIGILL",
+        5 => "SIGTRAP",
+        6 => "SIGABRT",
+        7 => "SIGBUS",
+        8 => "SIGFPE",
+        9 => "SIGKILL",
+        10 => "SIGUSR1",
+        11 => "SIGSEGV",
+        12 => "SIGUSR2",
+        13 => "SIGPIPE",
+        14 => "SIGALRM",
+        15 => "SIGTERM",
+        24 => "SIGXCPU",
+        25 => "SIGXFSZ",
+        31 => "SIGSYS",
+        _ => return format!("killed by signal {signal}"),
+    };
+    format!("killed by signal {signal} ({name})")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use api::Load;
+    use serde_json::{Value, json};
+
+    fn asked() -> Asked {
+        Asked {
+            user: UserInfo::ADMIN,
+            server: ServerStatus {
+                load: Load::Normal,
+                active_processes_at_request: 0,
+                max_concurrent_processes: 5,
+            },
+            context: RequestContext {
+                code_length: 1,
+                attachment_count: 0,
+                stdin_provided: false,
+                processed_attachments: Some(Vec::new()),
+            },
+        }
+    }
+
+    fn terms() -> Terms {
+        Terms {
+            wall_max: Duration::from_secs(10),
+            memory_bytes_max: 512 << 20,
+            imports_listed: true,
+            show_usage: false,
+        }
+    }
+
+    fn ended(ending: Ending, stdout: &[u8], stderr: &[u8]) -> Outcome {
+        let captured = |bytes: &[u8]| Captured {
+            bytes: bytes.to_vec(),
+            dropped: 0,
+        };
+        Outcome {
+            ending,
+            stdout: captured(stdout),
+            stderr: captured(stderr),
+            wall: Duration::from_nanos(45_649_999),
+            files: Vec::new(),
+            usage: sandbox::Usage::default(),
+        }
+    }
+
+    fn told(came_of_it: Outcome) -> (u16, Value) {
+        let now = Timestamp::since_1970(Duration::ZERO);
+        let answer = outcome(now, asked(), terms(), came_of_it);
+        (
+            answer.status(),
+            serde_json::from_slice(&answer.to_json()).unwrap(),
+        )
+    }
+
+    fn message(ending: Ending, stderr: &str) -> String {
+        let (status, body) = told(ended(ending, b"", stderr.as_bytes()));
+        assert_eq!(status, 400);
+        body["error_details"]["message"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    }
+
+    #[test]
+    fn a_success_has_exactly_the_fields_of_the_contract() {
+        let mut came_of_it = ended(Ending::Exited(0), b"out\r\nput\r", b"\xff");
+        came_of_it.files = vec![
+            ("b".to_owned(), Ok(b"hi".to_vec())),
+            ("a".to_owned(), Err(FileTrouble::Missing)),
+            (
+                "c".to_owned(),
+                Err(FileTrouble::TooLarge {
+                    size_bytes: 9,
+                    bytes_max: 8,
+                }),
+            ),
+        ];
+        assert_eq!(
+            told(came_of_it),
+            (
+                200,
+                json!({
+                    "status": "success",
+                    "timestamp_utc": "1970-01-01T00:00:00.000000+00:00",
+                    "user_info": {"role": "admin", "rate_limits_applied": false},
+                    "server_status": {
+                        "load": "normal",
+                        "active_processes_at_request": 0,
+                        "max_concurrent_processes": 5,
+                    },
+                    "request_context": {
+                        "code_length": 1,
+                        "attachment_count": 0,
+                        "stdin_provided": false,
+                        "processed_attachments": [],
+                    },
+                    "execution_details": {
+                        "success": true,
+                        "stdout": "out\nput\n",
+                        "stderr": "\u{fffd}",
+                        "exit_code": 0,
+                        "execution_duration_sec": 0.0456,
+                        "output_files": {
+                            "b": {"content_base64": "aGk=", "size_bytes": 2},
+                            "a": {"error": "file not found"},
+                            "c": {
+                                "error": "file is too large: 9 bytes, at most 8 are returned",
+                                "size_bytes": 9,
+                            },
+                        },
+                    },
+                })
+            )
+        );
+    }
+
+    #[test]
+    fn a_failure_tells_output_and_exit_code() {
+        let (status, body) = told(ended(Ending::Exited(3), b"before\n", b"oops\n"));
+        assert_eq!(status, 400);
+        assert_eq!(
+            body["error_details"],
+            json!({"type": "RuntimeError", "message": "exit code 3"})
+        );
+        assert_eq!(
+            body["execution_result"],
+            json!({
+                "stdout": "before\n",
+                "stderr": "oops\n",
+                "exit_code": 3,
+                "execution_duration_sec": 0.0456,
+            })
+        );
+    }
+
+    #[test]
+    fn a_message_says_what_happened() {
+        let traceback = "warning\nTraceback (most recent call last):\n  File \"your_script.py\", \
+             line 1, in <module>\n    1/0\nZeroDivisionError: division by zero\n";
+        let raised = message(Ending::Exited(1), traceback);
+        assert_eq!(raised, "ZeroDivisionError: division by zero");
+        let chained =
+            format!("{traceback}\nDuring handling...\n\n{TRACEBACK}  File\nKeyError: 1\n2\n");
+        assert_eq!(message(Ending::Exited(1), &chained), "KeyError: 1");
+        assert_eq!(message(Ending::Exited(1), "bye\n"), "exit code 1");
+        assert_eq!(
+            message(Ending::Signalled(9), ""),
+            "killed by signal 9 (SIGKILL)"
+        );
+        assert_eq!(message(Ending::Signalled(40), ""), "killed by signal 40");
+        assert_eq!(
+            message(Ending::OutOfMemory, ""),
+            "memory limit of 512 MiB exceeded"
+        );
+        assert_eq!(
+            message(Ending::TimedOut, ""),
+            "Execution exceeded the time limit of 10 seconds."
+        );
+    }
+
+    #[test]
+    fn death_by_a_signal_is_minus_its_number() {
+        let (_, body) = told(ended(Ending::Signalled(11), b"", b""));
+        assert_eq!(body["execution_result"]["exit_code"], -11);
+    }
+
+    #[test]
+    fn a_program_that_did_not_end_by_itself_has_an_empty_result() {
+        let unparsable = Ending::Unparsable {
+            message: "invalid syntax".to_owned(),
+        };
+        for (ending, name) in [
+            (Ending::TimedOut, "TimeoutError"),
+            (unparsable, "SyntaxError"),
+        ] {
+            let (status, body) = told(ended(ending, b"partial", b""));
+            assert_eq!((status, &body["execution_result"]), (400, &json!({})));
+            assert_eq!(body["error_details"]["type"], name);
+        }
+    }
+
+    #[test]
+    fn the_guard_inside_the_run_is_heard() {
+        let stderr = b"Traceback...\nForbiddenImportError: os, socket, os\n";
+        let (status, body) = told(ended(Ending::Exited(1), b"", stderr));
+        assert_eq!(status, 400);
+        assert_eq!(
+            body["error_details"],
+            json!({
+                "type": "ForbiddenImportError",
+                "message": "Disallowed imports: os, socket.",
+                "disallowed": ["os", "socket"],
+            })
+        );
+        assert_eq!(body["execution_result"], json!({}));
+        let (_, body) = told(ended(Ending::Exited(2), b"", stderr));
+        assert_eq!(body["error_details"]["type"], "RuntimeError");
+    }
+
+    #[test]
+    fn a_cut_stream_is_marked() {
+        let mut came_of_it = ended(Ending::Exited(0), b"abc", b"");
+        came_of_it.stdout.dropped = 7;
+        let (_, body) = told(came_of_it);
+        let details = &body["execution_details"];
+        assert_eq!(details["stdout"], "abc\n[output truncated: 7 more bytes]\n");
+        assert_eq!(details["stdout_truncated"], true);
+        assert_eq!(details.get("stderr_truncated"), None);
+    }
+
+    #[test]
+    fn waits_are_told_in_whole_seconds_rounded_up() {
+        assert_eq!(whole_seconds(Duration::ZERO), 1);
+        assert_eq!(whole_seconds(Duration::from_secs(12)), 12);
+        assert_eq!(whole_seconds(Duration::from_millis(11_001)), 12);
+    }
+}
