@@ -1,0 +1,191 @@
+//! `hognose run` and `hognose doctor`, as people use them.
+
+use std::fs;
+use std::io::Write as _;
+use std::process::{Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+use crate::harness::traces::Traces;
+use crate::harness::{User, machine, new_command, skip};
+
+/// A folder with a program in it, and the command that runs it there.
+fn run(user: User, code: &str, words: &[&str]) -> (TempDir, Output) {
+    let (folder, mut command) = command(user, code, words);
+    let output = command.stdin(Stdio::null()).output();
+    (folder, output.expect("cargo has built it"))
+}
+
+fn command(user: User, code: &str, words: &[&str]) -> (TempDir, Command) {
+    let environment = user.environment();
+    let folder = user.folder();
+    fs::write(folder.path().join("program.py"), code).expect("the folder is ours");
+    let mut command = user.hognose();
+    command
+        .current_dir(folder.path())
+        .args(["run", "program.py", "--data-dir"])
+        .arg(folder.path().join("data"))
+        .arg("--environment")
+        .arg(environment)
+        .args(words);
+    (folder, command)
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// What it said beside the program's own output, without what a first look at the environment says.
+fn said(output: &Output) -> String {
+    let said = text(&output.stderr);
+    let lines = said
+        .lines()
+        .filter(|line| !line.contains("looking at the Python environment"));
+    lines.map(|line| format!("{line}\n")).collect()
+}
+
+#[test]
+fn run_hands_over_output_and_exit_code() {
+    let _machine = machine();
+    let code = "import sys\nprint('out')\nprint('err', file=sys.stderr)\nsys.exit(3)";
+    let (_folder, output) = run(User::Ourselves, code, &[]);
+    assert_eq!(text(&output.stdout), "out\n");
+    assert_eq!(said(&output), "err\n");
+    assert_eq!(output.status.code(), Some(3));
+}
+
+#[test]
+fn run_tells_a_death_by_signal_as_a_shell_does() {
+    let _machine = machine();
+    let (_folder, output) = run(User::Ourselves, "import os\nos.kill(os.getpid(), 9)", &[]);
+    assert_eq!(output.status.code(), Some(137));
+}
+
+#[test]
+fn run_ends_a_program_at_its_time_with_124() {
+    let _machine = machine();
+    let (_folder, output) = run(User::Ourselves, "while True: pass", &["--timeout", "0.5"]);
+    assert_eq!(output.status.code(), Some(124));
+    let expected = "hognose: the program ran longer than it may (--timeout) and was killed\n";
+    assert_eq!(said(&output), expected);
+}
+
+#[test]
+fn run_takes_files_and_brings_files_back() {
+    let _machine = machine();
+    carries(User::Ourselves);
+    match User::ordinary() {
+        Ok(user) => carries(user),
+        Err(why) => skip(
+            "run_takes_files_and_brings_files_back, for an ordinary user",
+            &why,
+        ),
+    }
+}
+
+fn carries(user: User) {
+    let code = "import sys\nopen('made.bin', 'wb').write(open('given.bin', 'rb').read() * 2)\n\
+                print(sys.stdin.read().upper())";
+    let words = ["--file", "given.bin", "--out", "made.bin", "--stdin", "-"];
+    let (folder, mut command) = command(user, code, &words);
+    fs::write(folder.path().join("given.bin"), b"\0\xff").expect("the folder is ours");
+    let before = Traces::now(user.throw_away());
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("cargo has built it");
+    let mut stdin = child.stdin.take().expect("it is piped");
+    stdin.write_all("grüße".as_bytes()).expect("it reads");
+    drop(stdin);
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert_eq!(text(&output.stdout), "GRÜSSE\n");
+    let made = fs::read(folder.path().join("made.bin")).expect("it came back");
+    assert_eq!(made, b"\0\xff\0\xff");
+    let left = Traces::now(user.throw_away()).since(&before);
+    assert_eq!(left, Vec::<String>::new());
+}
+
+#[test]
+fn run_reads_standard_input_from_a_file_and_fails_where_a_file_does_not_come() {
+    let _machine = machine();
+    let code = "print(input())";
+    let (folder, mut command) = command(
+        User::Ourselves,
+        code,
+        &["--stdin", "words.txt", "--out", "missing.txt"],
+    );
+    fs::write(folder.path().join("words.txt"), "from a file").expect("the folder is ours");
+    let output = command.output().expect("cargo has built it");
+    assert_eq!(text(&output.stdout), "from a file\n");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output).contains("missing.txt"), "{}", said(&output));
+}
+
+/// In a user namespace that may have no user namespaces below it, one required wall cannot be raised.
+#[test]
+fn a_wall_that_cannot_be_raised_stops_the_start_with_a_sentence() {
+    let _machine = machine();
+    let name = "a_wall_that_cannot_be_raised_stops_the_start_with_a_sentence";
+    let mut try_it = new_command("unshare");
+    if !try_it
+        .args(["-Ur", "true"])
+        .status()
+        .is_ok_and(|s| s.success())
+    {
+        skip(name, "`unshare -Ur` does not work here");
+        return;
+    }
+    let folder = User::Ourselves.folder();
+    let script = "echo 0 > /proc/sys/user/max_user_namespaces && exec \"$@\"";
+    let output = new_command("unshare")
+        .args(["-Ur", "sh", "-c", script, "sh"])
+        .arg(User::Ourselves.hognose().get_program())
+        .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+        .arg(folder.path().join("data"))
+        .arg("--environment")
+        .arg(User::Ourselves.environment())
+        .output()
+        .expect("it worked above");
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    let last = said.lines().last().unwrap_or_default();
+    assert!(last.contains("user namespace"), "{said}");
+    assert!(last.contains("hognose doctor"), "{said}");
+}
+
+#[test]
+fn doctor_finds_a_host_fit_on_which_programs_run() {
+    let _machine = machine();
+    let mut users = vec![User::Ourselves];
+    match User::ordinary() {
+        Ok(user) => users.push(user),
+        Err(why) => skip(
+            "doctor_finds_a_host_fit_on_which_programs_run, for an ordinary user",
+            &why,
+        ),
+    }
+    for user in users {
+        let folder = user.folder();
+        let output = user
+            .hognose()
+            .args(["doctor", "--listen", "127.0.0.1:0", "--data-dir"])
+            .arg(folder.path().join("data"))
+            .arg("--environment")
+            .arg(user.environment())
+            .output()
+            .expect("cargo has built it");
+        let report = text(&output.stdout);
+        assert_eq!(output.status.code(), Some(0), "{report}");
+        assert!(
+            report.ends_with("`hognose serve` would start.\n"),
+            "{report}"
+        );
+        assert!(
+            report.contains("a program ran behind all walls"),
+            "{report}"
+        );
+    }
+}

@@ -1,0 +1,292 @@
+//! How runs, and the server's own processes, end before their time.
+
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use crate::harness::processes::{Parts, Process};
+use crate::harness::server::{GONE_MAX, admin};
+use crate::harness::{Connection, Server, User, machine, skip, wait_for};
+
+/// Longest time until a server that lost a part of it serves again.
+const RECOVERY_MAX: Duration = Duration::from_secs(10);
+
+/// Longest time until process 1 fetches an orphan: some look only every few seconds.
+const BURIAL_MAX: Duration = Duration::from_secs(30);
+
+/// A program that only ends by itself after this test would have failed.
+const LONG: &str = "import time\ntime.sleep(9)";
+
+#[test]
+fn a_client_that_goes_away_frees_its_slot() {
+    let _machine = machine();
+    let server = Server::start(User::Ourselves, &[("concurrent_max", "1")]);
+    let idle = wait_for("an idle server", RECOVERY_MAX, || steady(&server));
+    for _ in 0..3 {
+        let mut client = server.connect();
+        client.send(&admin(LONG)).expect("the server listens");
+        wait_for("the program to run", GONE_MAX, || {
+            (server.active() == 1).then_some(())
+        });
+        assert_eq!(server.run("print(1)").status, 503, "there is one slot");
+        drop(client);
+        let start = Instant::now();
+        wait_for("the slot", GONE_MAX, || {
+            (server.run("print(1)").status == 200).then_some(())
+        });
+        assert!(
+            start.elapsed() < Duration::from_secs(2),
+            "{:?}",
+            start.elapsed()
+        );
+    }
+    wait_for("the programs' ends", GONE_MAX, || {
+        (server.process().descendants().len() <= idle).then_some(())
+    });
+    server.stop();
+}
+
+#[test]
+fn sigterm_lets_running_programs_finish_and_leaves_nothing() {
+    let _machine = machine();
+    ending_well(User::Ourselves);
+    match User::ordinary() {
+        Ok(user) => ending_well(user),
+        Err(why) => skip(
+            "sigterm_lets_running_programs_finish_and_leaves_nothing, for an ordinary user",
+            &why,
+        ),
+    }
+}
+
+fn ending_well(user: User) {
+    let mut server = Server::start(user, &[]);
+    let mut client = server.connect();
+    let mut idle = server.connect();
+    client
+        .send(&admin("import time\ntime.sleep(1.5)\nprint('done')"))
+        .expect("the server listens");
+    wait_for("the program to run", GONE_MAX, || {
+        (server.active() == 1).then_some(())
+    });
+    server.remember();
+    server.process().signal(Signal::TERM);
+    wait_for("the server to refuse callers", GONE_MAX, || {
+        Connection::open(server.address).is_err().then_some(())
+    });
+    assert_eq!(idle.rest().expect("it is closed in order"), b"");
+    let answer = client.answer(true).expect("a running program may finish");
+    assert_eq!(answer.text("/execution_details/stdout"), "done\n");
+    let status = server.wait(GONE_MAX);
+    assert!(status.success(), "{status}; the log: {}", server.log());
+    server.leaves_nothing();
+}
+
+#[test]
+fn a_killed_server_leaves_nothing() {
+    let _machine = machine();
+    killed(User::Ourselves);
+    match User::ordinary() {
+        Ok(user) => killed(user),
+        Err(why) => skip("a_killed_server_leaves_nothing, for an ordinary user", &why),
+    }
+}
+
+fn killed(user: User) {
+    let mut server = Server::start(user, &[]);
+    for code in [
+        LONG,
+        "import os\nfor _ in range(4): os.fork()\nwhile True: pass",
+    ] {
+        let mut client = server.connect();
+        client.send(&admin(code)).expect("the server listens");
+        wait_for("the program to run", GONE_MAX, || {
+            (server.active() == 1).then_some(())
+        });
+        server.kill();
+        server.leaves_nothing();
+        server.start_again();
+        assert_eq!(server.run("print(1)").status, 200);
+    }
+    server.stop();
+}
+
+#[test]
+fn what_a_server_and_keeper_killed_together_leave_is_removed_by_the_next_start() {
+    let _machine = machine();
+    let mut server = Server::start(User::Ourselves, &[]);
+    let keeper = server.parts(3).outer_keeper;
+    server.remember();
+    // It stands still, so that it can remove nothing when its server dies.
+    keeper.signal(Signal::STOP);
+    server.kill();
+    keeper.signal(Signal::KILL);
+    // Until whoever inherited it has fetched it: its number is in use as long.
+    wait_for("the keeper's burial", BURIAL_MAX, || {
+        Process::find(keeper.pid).is_none().then_some(())
+    });
+    server.start_again();
+    assert_eq!(server.run("print(1)").status, 200);
+    server.stop();
+}
+
+#[test]
+fn a_killed_zygote_is_replaced_under_load() {
+    let _machine = machine();
+    replaced(User::Ourselves, |parts| parts.zygotes.clone());
+}
+
+#[test]
+fn a_killed_keeper_is_replaced_under_load() {
+    let _machine = machine();
+    replaced(User::Ourselves, |parts| vec![parts.inner_keeper]);
+    replaced(User::Ourselves, |parts| vec![parts.outer_keeper]);
+}
+
+#[test]
+fn an_ordinary_users_killed_keeper_and_zygotes_are_replaced_under_load() {
+    let _machine = machine();
+    match User::ordinary() {
+        Ok(user) => {
+            replaced(user, |parts| parts.zygotes.clone());
+            replaced(user, |parts| vec![parts.inner_keeper]);
+            replaced(user, |parts| vec![parts.outer_keeper]);
+        }
+        Err(why) => skip(
+            "an_ordinary_users_killed_keeper_and_zygotes_are_replaced_under_load",
+            &why,
+        ),
+    }
+}
+
+/// Kills parts of a server under load, one after the other, and sees it recover from each.
+fn replaced(user: User, victims: impl Fn(&Parts) -> Vec<Process>) {
+    let mut server = Server::start(user, &[("concurrent_max", "20")]);
+    let count = victims(&server.parts(3)).len();
+    for number in 0..count {
+        let parts = server.parts(3);
+        server.remember();
+        let load = Load::default();
+        std::thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| load.run(&server));
+            }
+            let _end = Stop(&load.stop);
+            load.wait_for_successes(20);
+            let victim = victims(&parts).get(number).copied();
+            victim
+                .expect("there are as many as before")
+                .signal(Signal::KILL);
+            let start = Instant::now();
+            wait_for("the victim's end", GONE_MAX, || {
+                (!victim.is_some_and(Process::lives)).then_some(())
+            });
+            // The first answers may come from units that were ready before.
+            load.wait_for_successes(100);
+            assert!(start.elapsed() < RECOVERY_MAX, "{:?}", start.elapsed());
+        });
+        load.check(&server);
+        for code in ["print(1)", "import numpy", "import PIL, reportlab, fpdf"] {
+            let answer = server.run(code);
+            assert_eq!(answer.status, 200, "{}", answer.json());
+        }
+        let recovered = server.parts(3);
+        assert!(
+            victims(&recovered) != victims(&parts),
+            "nothing was replaced"
+        );
+    }
+    // Nothing of the dead ones is left either.
+    server.stop();
+}
+
+/// Callers who ask all the time.
+#[derive(Debug, Default)]
+struct Load {
+    stop: AtomicBool,
+    heard: Mutex<Heard>,
+}
+
+/// Ends the load when the test goes on, and also when it fails.
+#[derive(Debug)]
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[derive(Debug, Default)]
+struct Heard {
+    successes: usize,
+    faults: usize,
+    others: Vec<String>,
+}
+
+impl Load {
+    fn run(&self, server: &Server) {
+        while !self.stop.load(Ordering::Relaxed) {
+            let asked =
+                Connection::open(server.address).and_then(|mut open| open.ask(&admin("print(1)")));
+            let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+            match asked {
+                Ok(answer) if answer.status == 200 => heard.successes += 1,
+                // We broke, and said so with an id to quote.
+                Ok(answer)
+                    if answer.status == 500 && !answer.text("/error_details/id").is_empty() =>
+                {
+                    heard.faults += 1;
+                }
+                Ok(answer) => {
+                    let body = String::from_utf8_lossy(&answer.body);
+                    heard.others.push(format!("{}: {body}", answer.status));
+                }
+                Err(error) => heard.others.push(error.to_string()),
+            }
+        }
+    }
+
+    /// Waits for so many more answers.
+    #[track_caller]
+    fn wait_for_successes(&self, more: usize) {
+        let successes = || {
+            let heard = self.heard.lock();
+            heard.unwrap_or_else(PoisonError::into_inner).successes
+        };
+        let wanted = successes() + more;
+        wait_for("successful requests", RECOVERY_MAX, || {
+            (successes() >= wanted).then_some(())
+        });
+    }
+
+    #[track_caller]
+    fn check(&self, server: &Server) {
+        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        assert!(
+            heard.others.is_empty(),
+            "{:?}\n{}",
+            heard.others,
+            server.log()
+        );
+        // Three callers, and each can lose the run that was going on and one that was being handed over.
+        assert!(heard.faults <= 6, "{} requests failed", heard.faults);
+    }
+}
+
+/// How many processes an idle server has, once that is the same for a while.
+fn steady(server: &Server) -> Option<usize> {
+    let count = || server.process().descendants().len();
+    let before = count();
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_millis(300) {
+        if count() != before {
+            return None;
+        }
+        std::thread::yield_now();
+    }
+    Some(before)
+}

@@ -1,0 +1,195 @@
+//! What thousands of requests must not leave behind while the server lives.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use crate::harness::processes::{Parts, Process};
+use crate::harness::server::{GONE_MAX, admin};
+use crate::harness::traces::Traces;
+use crate::harness::{Connection, Server, User, machine, skip, wait_for};
+
+/// Requests of each half: one after the other, and then side by side.
+const REQUESTS: usize = 2000;
+
+/// The same where an ordinary user started the server: there is less to leave behind.
+const ORDINARY_REQUESTS: usize = 500;
+
+/// Requests at once in the second half.
+const AT_ONCE: usize = 10;
+
+/// Requests after which caches and allocators have what they keep.
+const WARM_UP: usize = 300;
+
+/// Cgroups are kept and used again: one for each unit that waits, runs or is being buried.
+const CGROUPS_MAX: usize = 9 + 2 * AT_ONCE;
+
+/// How much the server's memory may grow: what its threads' allocators keep, but no byte a request.
+const GROWTH_MAX: u64 = 12 << 20;
+
+/// How much the memory of a keeper or a zygote may grow.
+const SMALL_GROWTH_MAX: u64 = 4 << 20;
+
+/// Descriptors of the empty cgroups that a keeper keeps for the next runs: four, of five files each.
+const SPARE_DESCRIPTORS_MAX: usize = 4 * 5;
+
+#[test]
+fn two_thousand_requests_leave_nothing_behind() {
+    many_requests(User::Ourselves, REQUESTS);
+}
+
+#[test]
+fn requests_to_an_ordinary_users_server_leave_nothing_behind() {
+    match User::ordinary() {
+        Ok(user) => many_requests(user, ORDINARY_REQUESTS),
+        Err(why) => skip(
+            "requests_to_an_ordinary_users_server_leave_nothing_behind",
+            &why,
+        ),
+    }
+}
+
+fn many_requests(user: User, requests: usize) {
+    let _machine = machine();
+    let server = Server::start(user, &[("concurrent_max", "20")]);
+    in_a_row(&server, WARM_UP);
+    at_once(&server, WARM_UP);
+    let before = Standing::settled(&server);
+    let traces = Traces::now(user.throw_away());
+
+    in_a_row(&server, requests);
+    at_once(&server, requests);
+
+    // Units are replaced and connections closed a little after their answers.
+    let mut now = Standing::of(&server);
+    let small = |now: &Standing| {
+        now.processes <= before.processes
+            && now.cgroups <= CGROUPS_MAX
+            && now
+                .descriptors
+                .iter()
+                .zip(&before.descriptors)
+                .all(|(now, before)| *now <= before + SPARE_DESCRIPTORS_MAX)
+    };
+    let start = std::time::Instant::now();
+    while !small(&now) {
+        assert!(
+            start.elapsed() < GONE_MAX,
+            "before: {before:?}\nnow: {now:?}"
+        );
+        now = wait_for("the server", GONE_MAX, || Some(Standing::of(&server)));
+    }
+    assert_eq!(
+        Traces::now(user.throw_away()).since(&traces),
+        Vec::<String>::new()
+    );
+    for (index, (now, before)) in now.resident.iter().zip(&before.resident).enumerate() {
+        let bound = if index == 0 {
+            GROWTH_MAX
+        } else {
+            SMALL_GROWTH_MAX
+        };
+        let growth = now.saturating_sub(*before);
+        assert!(
+            growth <= bound,
+            "process {index} of server, keepers, zygotes grew by {growth} bytes"
+        );
+    }
+    server.stop();
+}
+
+/// What a server holds: first itself, then the keepers, then the zygotes.
+#[derive(Debug, PartialEq, Eq)]
+struct Standing {
+    processes: usize,
+    cgroups: usize,
+    descriptors: Vec<usize>,
+    resident: Vec<u64>,
+}
+
+impl Standing {
+    fn of(server: &Server) -> Self {
+        let own = server.process();
+        let Parts {
+            outer_keeper,
+            inner_keeper,
+            mut zygotes,
+        } = server.parts(3);
+        zygotes.sort();
+        let holders = [&[own, outer_keeper, inner_keeper], zygotes.as_slice()].concat();
+        Self {
+            processes: own.descendants().len(),
+            cgroups: cgroups(outer_keeper),
+            descriptors: holders
+                .iter()
+                .filter_map(|process| process.descriptors())
+                .collect(),
+            resident: holders
+                .iter()
+                .map(|process| process.resident_bytes())
+                .collect(),
+        }
+    }
+
+    /// Looks until nothing changes for a while.
+    fn settled(server: &Server) -> Self {
+        let mut last = Self::of(server);
+        let mut since = std::time::Instant::now();
+        wait_for("the server to settle", Duration::from_secs(20), || {
+            let now = Self::of(server);
+            if (now.processes, now.cgroups, &now.descriptors)
+                != (last.processes, last.cgroups, &last.descriptors)
+            {
+                since = std::time::Instant::now();
+            }
+            last = now;
+            (since.elapsed() > Duration::from_millis(500)).then_some(())
+        });
+        last
+    }
+}
+
+/// How many cgroups a keeper has.
+fn cgroups(keeper: Process) -> usize {
+    let name = format!("hognose-{}", keeper.pid);
+    Traces::cgroups_named(&name)
+}
+
+fn in_a_row(server: &Server, requests: usize) {
+    let mut connection = server.connect();
+    for _ in 0..requests {
+        one(&mut connection);
+    }
+}
+
+fn at_once(server: &Server, requests: usize) {
+    let left = AtomicUsize::new(requests);
+    let take = || {
+        left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+            left.checked_sub(1)
+        })
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                let mut connection = server.connect();
+                while take().is_ok() {
+                    one(&mut connection);
+                }
+            });
+        }
+    });
+}
+
+#[track_caller]
+fn one(connection: &mut Connection) {
+    let answer = connection
+        .ask(&admin("print(1)"))
+        .expect("the server lives");
+    assert_eq!(
+        answer.status,
+        200,
+        "{}",
+        String::from_utf8_lossy(&answer.body)
+    );
+    assert_eq!(answer.text("/execution_details/stdout"), "1\n");
+}

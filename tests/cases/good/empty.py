@@ -1,0 +1,3 @@
+# Has nothing to do; comments are no program.
+
+# expect: ending=exited:0  stdout=""  stderr=""

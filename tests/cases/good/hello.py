@@ -1,0 +1,3 @@
+# Prints a line.
+print("hello")
+# expect: ending=exited:0  stdout="hello\n"  stderr=""  within_ms=1000

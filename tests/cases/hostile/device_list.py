@@ -1,0 +1,11 @@
+# Looks for devices beyond the harmless ones.
+import os, stat
+
+harmless = {(1, 3), (1, 5), (1, 7), (1, 8), (1, 9)}  # null, zero, full, random, urandom
+found = []
+for name in os.listdir("/dev"):
+    status = os.lstat("/dev/" + name)
+    if stat.S_ISBLK(status.st_mode) or stat.S_ISCHR(status.st_mode) and (os.major(status.st_rdev), os.minor(status.st_rdev)) not in harmless:
+        found.append(name)
+print("ESCAPED: " + ", ".join(found) if found else "held")
+# expect: ending=exited:0  stdout="held\n"
