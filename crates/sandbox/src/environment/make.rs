@@ -17,6 +17,8 @@ use super::{EnvironmentError, FOLDER, IMPORTS, Interpreter, LOCK};
 const PIP: &[u8] = include_bytes!("../../../../environment/pip-26.3-py3-none-any.whl");
 /// The script that runs pip with those of the user's settings that do no harm here.
 const INSTALL: &str = include_str!("../../../../environment/install.py");
+/// Where programs see the environment; the jail puts it there.
+const SEEN_AT: &str = "/env";
 /// The package that a rehearsal fetches: the smallest one.
 const SMALLEST: &str = "defusedxml";
 /// Most of pip's error output that is kept. Bytes.
@@ -90,6 +92,7 @@ pub(super) fn make(
     let at = |doing| move |source| EnvironmentError::at(data_dir, doing, source);
     let install = [
         "install",
+        "--no-compile",
         "--no-warn-script-location",
         "--root-user-action=ignore",
     ];
@@ -101,6 +104,7 @@ pub(super) fn make(
     pip.run(LOCK, &install, progress)?;
     fs::remove_dir_all(&work).map_err(at("remove what pip left"))?;
     remove_scripts(&half_made.0.join("bin")).map_err(at("remove the packages' scripts"))?;
+    compile_packages(&packages, &half_made.0)?;
     open_modes(&half_made.0).map_err(at("set the environment's modes"))?;
 
     progress("trying the packages");
@@ -213,6 +217,26 @@ fn make_venv(
             reason,
         }
     })
+}
+
+/// Compiles the packages, so that no run has to.
+///
+/// Compiled code names its source: by the path that programs see, not by the one of the host.
+fn compile_packages(python: &Path, folder: &Path) -> Result<(), EnvironmentError> {
+    // Where some file of a package is no Python, as a template may be, the rest is compiled all the
+    // same, and the exit code says nothing of use.
+    python_command(python)
+        .args(["-I", "-m", "compileall", "-q", "-j", "0", "-s"])
+        .arg(folder)
+        .args(["-p", SEEN_AT])
+        .arg(folder.join("lib"))
+        .stdin(Stdio::null())
+        .output()
+        .map(drop)
+        .map_err(|source| EnvironmentError::Step {
+            doing: "compile the packages",
+            source,
+        })
 }
 
 /// Our pip, and where it works.

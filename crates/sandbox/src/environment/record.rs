@@ -12,8 +12,8 @@ use wire::Runtime;
 use super::inspect::{Inspection, inspect};
 use super::{EnvironmentError, IMPORTS, Interpreter, LOCK};
 
-/// Grows when a record of an older hognose must not be read.
-const FORMAT: u32 = 1;
+/// Grows when an environment of an older hognose must not be used.
+const FORMAT: u32 = 2;
 /// The record's name in an environment of our own.
 const NAME: &str = "hognose.json";
 
