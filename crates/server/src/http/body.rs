@@ -19,10 +19,6 @@ const STEP_BYTES: usize = 1024 * 1024;
 /// Unit in which room is counted. Bytes.
 const ROOM_UNIT_BYTES: usize = 1024;
 
-/// A body larger than allowed is read on, and dropped, up to so many times the limit. A client that
-/// still writes when its connection is closed would never see the answer.
-const DROPPED_BODIES_MAX: usize = 3;
-
 /// Room for all bodies.
 #[derive(Debug, Clone)]
 pub(super) struct Room(Arc<Semaphore>);
@@ -62,13 +58,25 @@ pub(super) struct Bounds {
 }
 
 /// Reads a body whole.
-pub(super) async fn read(body: Body, bounds: Bounds, room: &Room) -> Result<Whole, BodyTrouble> {
-    let read = read_in_time(body, bounds.bytes_max, room);
+pub(super) async fn read(
+    mut body: Body,
+    bounds: Bounds,
+    room: &Room,
+) -> Result<Whole, BodyTrouble> {
+    let read = read_in_time(&mut body, bounds.bytes_max, room);
     let read = tokio::time::timeout(bounds.time_max, read).await;
-    read.unwrap_or(Err(BodyTrouble::TooSlow))
+    let read = read.unwrap_or(Err(BodyTrouble::TooSlow));
+    if matches!(read, Err(BodyTrouble::TooLarge | BodyTrouble::NoRoom)) {
+        drop_rest(body, bounds.time_max).await;
+    }
+    read
 }
 
-async fn read_in_time(mut body: Body, bytes_max: usize, room: &Room) -> Result<Whole, BodyTrouble> {
+async fn read_in_time(
+    body: &mut Body,
+    bytes_max: usize,
+    room: &Room,
+) -> Result<Whole, BodyTrouble> {
     let mut first = Bytes::new();
     let mut rest: Vec<u8> = Vec::new();
     let mut held: Option<OwnedSemaphorePermit> = None;
@@ -82,16 +90,11 @@ async fn read_in_time(mut body: Body, bytes_max: usize, room: &Room) -> Result<W
         };
         let size = first.len().max(rest.len()) + data.len();
         if size > bytes_max {
-            drop(held);
-            drop(rest);
-            drop_up_to(body, bytes_max.saturating_mul(DROPPED_BODIES_MAX)).await;
             return Err(BodyTrouble::TooLarge);
         }
         while size > held_bytes {
             let step = Arc::clone(&room.0).try_acquire_many_owned(units(STEP_BYTES));
             let Ok(step) = step else {
-                drop(rest);
-                drop_up_to(body, bytes_max).await;
                 return Err(BodyTrouble::NoRoom);
             };
             match &mut held {
@@ -116,24 +119,14 @@ async fn read_in_time(mut body: Body, bytes_max: usize, room: &Room) -> Result<W
     })
 }
 
-/// Takes a body that is not wanted off the connection, so that the answer reaches its client.
-pub(super) async fn discard(body: Body, bounds: Bounds) {
-    let dropped = drop_up_to(body, bounds.bytes_max);
-    // A client that is slow at sending what nobody wants may miss its answer.
-    let _in_time = tokio::time::timeout(bounds.time_max, dropped).await;
-}
-
-async fn drop_up_to(mut body: Body, bytes_max: usize) {
-    let mut left = bytes_max;
-    while !body.is_end_stream()
-        && let Some(Ok(frame)) = body.frame().await
-    {
-        let size = frame.data_ref().map_or(0, Bytes::len);
-        let Some(less) = left.checked_sub(size) else {
-            return;
-        };
-        left = less;
-    }
+/// Takes a body that is not wanted off the connection, and drops it.
+///
+/// A client that still writes when its connection is closed would never see the answer. However
+/// large the body is, it takes no room; whoever is slower at it than `time_max` misses the answer.
+pub(super) async fn drop_rest(mut body: Body, time_max: Duration) {
+    let dropped =
+        async { while !body.is_end_stream() && matches!(body.frame().await, Some(Ok(_))) {} };
+    let _in_time = tokio::time::timeout(time_max, dropped).await;
 }
 
 fn units(bytes: usize) -> u32 {

@@ -15,6 +15,7 @@ use tracing::{debug, warn};
 
 use super::routes::Site;
 use super::stall::Impatient;
+use super::unread::Worded;
 
 /// How long accepting rests after it failed: the system is out of descriptors or memory, and trying
 /// on at once would only burn the processor.
@@ -86,7 +87,8 @@ async fn connection(
     // connection that refuses it still works.
     let _set = stream.set_nodelay(true);
     let limits = site.limits;
-    let io = TokioIo::new(Impatient::new(stream, limits.write_stall_max));
+    let stream = Impatient::new(stream, limits.write_stall_max);
+    let io = TokioIo::new(Worded::new(stream, |unread| site.unread(unread)));
     let service = service_fn(|request| {
         let site = Arc::clone(&site);
         async move { Ok::<_, std::convert::Infallible>(site.respond(peer, request).await) }

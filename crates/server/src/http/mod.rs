@@ -11,6 +11,7 @@ mod routes;
 mod stall;
 #[cfg(test)]
 mod tests;
+mod unread;
 
 use std::io;
 use std::net::SocketAddr;

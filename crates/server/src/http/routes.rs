@@ -20,6 +20,7 @@ use tracing::error;
 
 use super::body::{self, BodyTrouble, Bounds, Room};
 use super::page::Page;
+use super::unread::Unread;
 use crate::admission::Origin;
 use crate::app::App;
 use crate::config::HttpLimits;
@@ -113,6 +114,35 @@ impl Site {
         response
     }
 
+    /// The whole answer to what is no request, head and body, as it goes over the wire.
+    pub(super) fn unread(&self, unread: Unread) -> Vec<u8> {
+        let (status, message) = match unread {
+            Unread::Malformed => (StatusCode::BAD_REQUEST, "This is no HTTP/1.1 request."),
+            Unread::TooLong => (
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+                "The head of the request is too long.",
+            ),
+        };
+        let details = ErrorDetails::new(ErrorCode::ValidationError, message.to_owned());
+        let answer = ErrorAnswer::bare(self.app.clock.now(), details);
+        let body = Answer::Error(Box::new(answer)).to_json();
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, JSON);
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        add_headers(&mut headers);
+        let mut wire = format!("HTTP/1.1 {status}\r\n").into_bytes();
+        for (name, value) in &headers {
+            wire.extend_from_slice(name.as_str().as_bytes());
+            wire.extend_from_slice(b": ");
+            wire.extend_from_slice(value.as_bytes());
+            wire.extend_from_slice(b"\r\n");
+        }
+        wire.extend_from_slice(b"\r\n");
+        wire.extend_from_slice(&body);
+        wire
+    }
+
     fn panicked(&self) -> Response {
         let id = self.app.failure_id();
         error!(failure.id = %id, "a request met a bug (see the panic before), id {id}");
@@ -141,7 +171,7 @@ async fn execute(
     let (parts, body) = request.into_parts();
     let headers = &parts.headers;
     if !is_json(headers) {
-        body::discard(body, shared.bounds).await;
+        body::drop_rest(body, shared.bounds.time_max).await;
         let message = "The content type must be application/json.";
         return refuse(&shared, ErrorCode::UnsupportedMediaType, message.to_owned());
     }
@@ -190,12 +220,19 @@ async fn health(State(shared): State<Arc<Shared>>) -> Response {
 async fn preflight(request: Request) -> Response {
     let mut response = Response::new(Body::empty());
     let allowed = methods_of(request.uri().path());
+    // No header that a page may add changes what a request may do here.
+    let asked = request
+        .headers()
+        .get(header::ACCESS_CONTROL_REQUEST_HEADERS);
+    let usual = || HeaderValue::from_static("Content-Type, Authorization, X-Requested-With");
+    let allowed_headers = asked.cloned().unwrap_or_else(usual);
     let headers = response.headers_mut();
     headers.insert(header::ALLOW, allowed.clone());
     headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, allowed);
+    headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, allowed_headers);
     headers.insert(
-        header::ACCESS_CONTROL_ALLOW_HEADERS,
-        HeaderValue::from_static("Content-Type, Authorization, X-Requested-With"),
+        header::VARY,
+        HeaderValue::from_static("Access-Control-Request-Headers"),
     );
     headers.insert(
         header::ACCESS_CONTROL_MAX_AGE,
@@ -206,7 +243,7 @@ async fn preflight(request: Request) -> Response {
 
 async fn method_not_allowed(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     let allowed = methods_of(request.uri().path());
-    body::discard(request.into_body(), shared.bounds).await;
+    body::drop_rest(request.into_body(), shared.bounds.time_max).await;
     let message = "This method is not allowed here.".to_owned();
     let mut response = refuse(&shared, ErrorCode::MethodNotAllowed, message);
     response.headers_mut().insert(header::ALLOW, allowed);
@@ -214,7 +251,7 @@ async fn method_not_allowed(State(shared): State<Arc<Shared>>, request: Request)
 }
 
 async fn not_found(State(shared): State<Arc<Shared>>, request: Request) -> Response {
-    body::discard(request.into_body(), shared.bounds).await;
+    body::drop_rest(request.into_body(), shared.bounds.time_max).await;
     let message = "There is nothing here. Programs go to POST /execute.".to_owned();
     refuse(&shared, ErrorCode::NotFound, message)
 }
