@@ -19,10 +19,10 @@ import builtins
 import importlib
 import sys
 
-# The names of the contract, and `__future__`, which is syntax rather than a module.
+# The names of the contract. `__future__`, which is syntax rather than a module, is added wherever a list is used.
 PUBLIC_IMPORTS = frozenset(
     """
-    __future__ math statistics decimal fractions numbers random numpy datetime time calendar string re
+    math statistics decimal fractions numbers random numpy datetime time calendar string re
     textwrap unicodedata collections itertools functools operator bisect heapq array json ast typing
     enum dataclasses copy pprint hashlib uuid secrets base64 PIL reportlab fpdf sys
     """.split()
@@ -67,7 +67,7 @@ def prepare(allowed, libraries):
     `libraries` are the folders that only the operator writes, each with a final `/`.
     """
     is_library = _library_test(libraries)
-    guards = _import_guards(frozenset(allowed), is_library)
+    guards = _import_guards(frozenset(allowed) | {"__future__"}, is_library)
     audit = _auditor(libraries, is_library)
 
     def install():

@@ -144,7 +144,7 @@ def run(job_fd):
         status = _end(status, modules_before, libraries)
         if interrupted:
             signal.signal(signal.SIGINT, signal.SIG_DFL)
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)  # Not `os.kill`, which the fence of a public program refuses.
     except BaseException as error:
         if status == EXIT_NO_JOB:
             _display(type(error), error, error.__traceback__)

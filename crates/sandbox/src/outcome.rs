@@ -59,7 +59,9 @@ pub enum FileTrouble {
     #[error("is not a regular file")]
     NotRegular,
     /// The name leads out of the workspace, or is not a plain relative path.
-    #[error("file name is not allowed: it must be a relative path inside the workspace")]
+    #[error(
+        "file name is not allowed: it must be a relative path of plain names, without '.' and '..'"
+    )]
     NameNotAllowed,
     /// One file is too large.
     #[error("file is too large: {size_bytes} bytes, at most {bytes_max} are returned")]

@@ -14,7 +14,13 @@ use crate::refusal::Refusal;
 const FORBIDDEN_AT_RUN_TIME: &str = "ForbiddenImportError: ";
 
 /// How a traceback begins, at the start of a line.
-const TRACEBACK: &str = "Traceback (most recent call last):\n";
+const TRACEBACK: &str = "Traceback (most recent call last):";
+/// How the traceback of an exception group begins.
+const GROUP_TRACEBACK: &str = "  + Exception Group Traceback (most recent call last):";
+/// What stands before each line of an exception group.
+const GROUP_INDENT: &str = "  | ";
+/// What a program that does not compile ends with, where there is no traceback.
+const UNCOMPILED: [&str; 3] = ["SyntaxError: ", "IndentationError: ", "TabError: "];
 
 /// Longest part of a program's own words in a message. Characters.
 const MESSAGE_CHARACTERS_MAX: usize = 500;
@@ -99,7 +105,10 @@ pub(crate) fn outcome(now: Timestamp, asked: Asked, terms: Terms, outcome: Outco
             {
                 return unfinished(now, asked, forbidden(names));
             }
-            let words = exception_line(&outcome.stderr);
+            // Python ends with 1 for an exception, and with nothing else.
+            let words = (*code == 1)
+                .then(|| exception_line(&outcome.stderr))
+                .flatten();
             (*code, words.unwrap_or_else(|| format!("exit code {code}")))
         }
         Ending::Signalled(signal) => (-signal, killed_by(*signal)),
@@ -265,19 +274,32 @@ fn forbidden_at_run_time(code: i32, stderr: &Captured) -> Option<Vec<String>> {
     (!found.is_empty()).then_some(found)
 }
 
-/// The line of the last traceback that names the exception.
+/// The line that names the exception which ended the program, as Python wrote it.
 fn exception_line(stderr: &Captured) -> Option<String> {
     if stderr.dropped > 0 {
         return None;
     }
     let text = with_plain_newlines(String::from_utf8_lossy(&stderr.bytes).into_owned());
-    let (before, frames) = text.rsplit_once(TRACEBACK)?;
-    if !(before.is_empty() || before.ends_with('\n')) {
-        return None;
+    let lines: Vec<&str> = text.lines().collect();
+    let starts = |line: &&str| *line == TRACEBACK || *line == GROUP_TRACEBACK;
+    let Some(header) = lines.iter().rposition(starts) else {
+        let last = lines.iter().rfind(|line| !line.is_empty())?;
+        let names_it = UNCOMPILED.iter().any(|name| last.starts_with(name));
+        return names_it.then(|| cut(last));
+    };
+    let is_group = lines.get(header) == Some(&GROUP_TRACEBACK);
+    let indent = if is_group { GROUP_INDENT } else { "" };
+    let mut after = lines
+        .iter()
+        .skip(header + 1)
+        .filter_map(|line| line.strip_prefix(indent));
+    let line = after.find(|line| !line.starts_with(' ') && !line.is_empty())?;
+    // What begins with an empty line says more in the next.
+    if line.ends_with(": ")
+        && let Some(more) = after.find(|line| !line.trim().is_empty())
+    {
+        return Some(cut(&format!("{line}{}", more.trim())));
     }
-    let line = frames
-        .lines()
-        .find(|line| !line.starts_with(' ') && !line.is_empty())?;
     Some(cut(line))
 }
 
@@ -472,8 +494,30 @@ mod tests {
         let raised = message(Ending::Exited(1), traceback);
         assert_eq!(raised, "ZeroDivisionError: division by zero");
         let chained =
-            format!("{traceback}\nDuring handling...\n\n{TRACEBACK}  File\nKeyError: 1\n2\n");
+            format!("{traceback}\nDuring handling...\n\n{TRACEBACK}\n  File\nKeyError: 1\n2\n");
         assert_eq!(message(Ending::Exited(1), &chained), "KeyError: 1");
+        let quoting = format!("{TRACEBACK}\n  File\nValueError: {TRACEBACK}\nFake: x\n");
+        assert_eq!(
+            message(Ending::Exited(1), &quoting),
+            format!("ValueError: {TRACEBACK}")
+        );
+        let group = format!(
+            "{GROUP_TRACEBACK}\n  |   File\n  |     raise\n  | ExceptionGroup: g (1 sub-exception)\n  \
+             +-+---------------- 1 ----------------\n    | ValueError: 1\n    +---\n"
+        );
+        assert_eq!(
+            message(Ending::Exited(1), &group),
+            "ExceptionGroup: g (1 sub-exception)"
+        );
+        let late = format!("{TRACEBACK}\n  File\nOSError: \n\n  cannot open\n");
+        assert_eq!(message(Ending::Exited(1), &late), "OSError: cannot open");
+        let uncompiled = "  File \"your_script.py\", line 1\n    return 1\n    ^^^^^^^^\nSyntaxError: \
+                          'return' outside function\n";
+        assert_eq!(
+            message(Ending::Exited(1), uncompiled),
+            "SyntaxError: 'return' outside function"
+        );
+        assert_eq!(message(Ending::Exited(3), traceback), "exit code 3");
         assert_eq!(message(Ending::Exited(1), "bye\n"), "exit code 1");
         assert_eq!(
             message(Ending::Signalled(9), ""),

@@ -29,8 +29,8 @@ impl Scanner {
         }
     }
 
-    /// The top-level names that a program imports, each once, in order; a relative import by the
-    /// name that follows its dots, with one dot before it.
+    /// The top-level names that a program imports, each once, in order; of a relative import, which
+    /// Python refuses a program, the name that follows its dots.
     pub(super) fn scan(&self, code: &str) -> Result<Vec<String>, Refusal> {
         // What CPython refuses and the parser takes.
         if code.contains('\0') {
@@ -108,11 +108,9 @@ impl<'tree> StatementVisitor<'tree> for Found {
                 }
             }
             Stmt::ImportFrom(import) => {
-                let module = import.module.as_ref().map_or("", |name| name.as_str());
-                if import.level == 0 {
+                // `from . import x` names no module; Python refuses it, for want of a package.
+                if let Some(module) = &import.module {
                     self.add(top_level(module));
-                } else {
-                    self.add(&format!(".{}", top_level(module)));
                 }
             }
             _ => walk_stmt(self, statement),
@@ -181,10 +179,10 @@ if x: import t; import a
     }
 
     #[test]
-    fn relative_imports_are_named_with_a_dot() {
+    fn relative_imports_are_named_by_what_follows_the_dots() {
         assert_eq!(
             scan("from . import a\nfrom .. import b\nfrom ...x.y import c").unwrap(),
-            [".", ".x"]
+            ["x"]
         );
     }
 

@@ -19,6 +19,9 @@ use files::FileLimits;
 pub(crate) use files::Files;
 use imports::Scanner;
 
+/// Imported like a module, it is syntax: what a program says of the Python it is written in.
+const SYNTAX: &str = "__future__";
+
 /// The rules for programs.
 #[derive(Debug)]
 pub(crate) struct Policy {
@@ -102,7 +105,8 @@ impl Policy {
     }
 
     fn refuse_unlisted(&self, names: &[String]) -> Result<(), Refusal> {
-        let unlisted = |name: &&String| !self.imports_allowed.contains(*name);
+        let unlisted =
+            |name: &&String| *name != SYNTAX && !self.imports_allowed.contains(name.as_str());
         let names: Vec<String> = names.iter().filter(unlisted).cloned().collect();
         if names.is_empty() {
             Ok(())
