@@ -17,28 +17,19 @@ class Walls:
     """The jail's half of the fork, as `zygote.serve` wants it. The library keeps the state."""
 
     def __init__(self, limits):
-        # PyDLL: the interpreter's lock is kept, since there is no other thread to give it to.
+        # PyDLL: the interpreter's lock is kept, since there is no other thread to give it to, and it
+        # must be held on both sides of a fork that CPython does not know of.
         self._library = ctypes.PyDLL(FOLDER + "/libconfine.so")
+        self._check(self._library.hognose_gather())
         self._library.hognose_open.argtypes = [
             ctypes.c_uint64, ctypes.c_uint32, ctypes.c_uint64, ctypes.c_uint32, ctypes.c_uint32, ctypes.c_uint64
         ]
         self._limits = limits
-        self._next = self._open_then_next
 
-    def next(self, control_fd):
-        """Blocks until a unit is wanted; `None` when the keeper is gone."""
-        return True if self._check(self._next()) else None
-
-    def forked(self, ticket, pid):
-        self._check(self._library.hognose_forked(pid))
-
-    def enter(self, ticket):
-        self._check(self._library.hognose_enter())
-
-    def _open_then_next(self):
+    def become_unit(self, control_fd):
+        """Returns `True` in each unit, behind its walls, and `False` when the keeper is gone."""
         self._check(self._library.hognose_open(*self._limits))
-        self._next = self._library.hognose_next
-        return self._next()
+        return bool(self._check(self._library.hognose_become_unit()))
 
     @staticmethod
     def _check(answer):

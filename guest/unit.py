@@ -20,6 +20,7 @@ import importlib.machinery
 import io
 import linecache
 import os
+import random
 import select
 import signal
 import sys
@@ -47,6 +48,7 @@ _ROOM = bytes(4096)
 EXIT_UNFLUSHED = 120
 
 _exit = os._exit
+_main_thread = threading.main_thread()
 _display = sys.__excepthook__
 _unraisable = sys.__unraisablehook__
 _missing = object()
@@ -89,6 +91,7 @@ def run(job_fd):
     status = EXIT_NO_JOB
     try:
         _renew_randomness()
+        _main_thread._native_id = threading.get_native_id()
         folder = os.getcwd()
         libraries, raise_fence = _ready
         script = _open_script()
@@ -189,10 +192,8 @@ def rehearse():
 
 
 def _renew_randomness():
-    """Gives this fork a stream of its own; every fork of a zygote would otherwise draw the same numbers.
-
-    `random` does that by itself, as CPython forks.
-    """
+    """Gives this fork streams of its own; every fork of a zygote would otherwise draw the same numbers."""
+    random.seed()
     numpy_random = sys.modules.get("numpy.random")
     if numpy_random is not None:
         numpy_random.seed()

@@ -3,13 +3,12 @@
 It is a program that knows nothing: started by exec with an empty environment, no request, key or path
 ever reaches it. It runs no caller's code and reads nothing that a run wrote. Each fork serves one job.
 
-    keeper ──control_fd──► walls.next ─► ticket ─► fork ─┬─ parent: walls.forked(ticket, pid), and again
-                                                         └─ child:  walls.enter(ticket), unit.run(3)
+    keeper ──control_fd──► walls.become_unit ─► fork ─┬─ parent: tells the keeper, and again
+                                                      └─ child:  raises every wall, returns; unit.run(3)
 
-`walls` is the jail's: it must have `next(control_fd)`, which blocks and returns a ticket, or `None` when
-the keeper is gone; `forked(ticket, pid)`, with `-errno` for a fork that failed; `enter(ticket)`, which
-raises every wall around the child or raises an exception; and may have `descriptors`, the numbers it
-keeps open in the zygote beside `control_fd`.
+`walls` is the jail's: it must have `become_unit(control_fd)`, which returns `True` in every fork that the
+keeper wants, with every wall around it, and `False` when the keeper is gone; and may have `descriptors`,
+the numbers it keeps open in the zygote beside `control_fd`.
 """
 
 import gc
@@ -23,11 +22,10 @@ import time
 import guard
 import unit
 
-# What the job's socket is in the child, once `walls.enter` is through.
+# What the job's socket is in the child.
 JOB_FD = 3
 
 EXIT_NOT_SETTLED = 71
-EXIT_WALL_NOT_RAISED = 72
 
 # What the contract's list names of the standard library, and what that pulls in later by itself.
 LISTED = """
@@ -83,7 +81,7 @@ SINGLE_THREADED = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS",
 
 
 def serve(walls, kind, control_fd, imports_public=guard.PUBLIC_IMPORTS):
-    """Warms up as `kind`, then makes a unit for every ticket. Returns when the keeper is gone."""
+    """Warms up as `kind`, then becomes a unit in every fork. Returns when the keeper is gone."""
     for name in SINGLE_THREADED:
         os.environ.setdefault(name, "1")
     import_all(KINDS[kind].split())
@@ -92,29 +90,12 @@ def serve(walls, kind, control_fd, imports_public=guard.PUBLIC_IMPORTS):
     if trouble:
         sys.stderr.write(f"the zygote is not fit to fork: {trouble}\n")
         os._exit(EXIT_NOT_SETTLED)
-    while True:
-        ticket = walls.next(control_fd)
-        if ticket is None:
-            return
+    if walls.become_unit(control_fd):
         try:
-            pid = os.fork()
-        except OSError as error:
-            pid = -error.errno
-        if pid == 0:
-            become(walls, ticket)
-        walls.forked(ticket, pid)
-
-
-def become(walls, ticket):
-    """Turns this fork into a unit. Never returns: nothing of a fork may get back to the zygote's loop."""
-    try:
-        walls.enter(ticket)
-        unit.run(JOB_FD)
-    except BaseException as error:
-        # Not a traceback: it would show a caller our files, if standard error is the run's already.
-        os.write(2, f"hognose: the unit could not be confined ({type(error).__name__})\n".encode())
-    finally:
-        os._exit(EXIT_WALL_NOT_RAISED)
+            unit.run(JOB_FD)
+        finally:
+            # Nothing of a fork may get back to where the zygote came from.
+            os._exit(unit.EXIT_NO_JOB)
 
 
 def import_all(names):

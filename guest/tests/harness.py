@@ -26,18 +26,20 @@ for name in ('guard', 'unit', 'zygote'): module = load(name, folder)
 import array, os, socket
 class Walls:
     def __init__(self): self.descriptors = {control}; self.socket = socket.socket(fileno=os.dup(control)); self.descriptors.add(self.socket.fileno())
-    def next(self, control_fd):
-        data, ancillary, _, _ = self.socket.recvmsg(4096, 1024)
-        if not data: return None
-        fds = array.array('i'); fds.frombytes(ancillary[0][2])
-        return data.decode(), list(fds)
-    def forked(self, ticket, pid):
-        for fd in ticket[1]: os.close(fd)
-        self.socket.send(str(pid).encode())
-        status = os.waitpid(pid, 0)[1]
-        self.socket.send(str(os.waitstatus_to_exitcode(status)).encode())
-    def enter(self, ticket):
-        folder, fds = ticket
+    def become_unit(self, control_fd):
+        while True:
+            data, ancillary, _, _ = self.socket.recvmsg(4096, 1024)
+            if not data: return False
+            fds = array.array('i'); fds.frombytes(ancillary[0][2])
+            pid = os.fork()
+            if pid == 0:
+                self.enter(data.decode(), list(fds))
+                return True
+            for fd in fds: os.close(fd)
+            self.socket.send(str(pid).encode())
+            status = os.waitpid(pid, 0)[1]
+            self.socket.send(str(os.waitstatus_to_exitcode(status)).encode())
+    def enter(self, folder, fds):
         for number, fd in enumerate(fds): os.dup2(fd, number, inheritable=number < 3)
         os.closerange(4, 4096)
         os.chdir(folder)

@@ -1,4 +1,4 @@
-//! The walls as the interpreter loads them: a shared library with four functions.
+//! The walls as the interpreter loads them: a shared library with three functions.
 //!
 //! `guest/main.py` calls them through `ctypes`; they take and return numbers only. The state lives
 //! here, one zygote a process. What they do is [`jail::zygote`]'s. Each returns a negative number
@@ -18,6 +18,12 @@ use wire::Limits;
 
 thread_local! {
     static ZYGOTE: RefCell<Option<Zygote>> = const { RefCell::new(None) };
+}
+
+/// Before anything is imported: the interpreter's memory is to be cheap to fork.
+#[unsafe(no_mangle)]
+pub extern "C" fn hognose_gather() -> c_int {
+    answer(jail::zygote::gather().map(|()| 0))
 }
 
 /// Everything is imported: tells the keeper. The numbers are those of [`wire::Limits`], in its
@@ -45,22 +51,10 @@ pub extern "C" fn hognose_open(
     }))
 }
 
-/// Waits until a unit is wanted: 1, or 0 when the keeper is gone.
+/// Forks units: 1 in each of them, behind its walls; 0 in the zygote when the keeper is gone.
 #[unsafe(no_mangle)]
-pub extern "C" fn hognose_next() -> c_int {
-    with(|zygote| zygote.wait().map(c_int::from))
-}
-
-/// In the zygote, after the fork. A negative number says that there was none.
-#[unsafe(no_mangle)]
-pub extern "C" fn hognose_forked(pid: c_int) -> c_int {
-    with(|zygote| zygote.forked(pid).map(|()| 0))
-}
-
-/// In the unit, after the fork: raises every wall, then says that it is ready.
-#[unsafe(no_mangle)]
-pub extern "C" fn hognose_enter() -> c_int {
-    with(|zygote| zygote.enter().map(|()| 0))
+pub extern "C" fn hognose_become_unit() -> c_int {
+    with(|zygote| zygote.become_unit().map(c_int::from))
 }
 
 fn with(act: impl FnOnce(&mut Zygote) -> Result<c_int, WallError>) -> c_int {

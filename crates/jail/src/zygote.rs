@@ -1,9 +1,7 @@
 //! The zygote's side of the fork: orders come in, units go out, deaths are reported.
 //!
-//! It runs inside the interpreter, called by `guest/zygote.py`: [`Zygote::wait`] blocks until a
-//! unit is wanted, Python forks, and then either [`Zygote::forked`] (in the zygote) or
-//! [`Zygote::enter`] (in the unit) takes over. Everything it reads comes from the keeper or the
-//! kernel; nothing from a run.
+//! It runs inside the interpreter, called by `guest/zygote.py`: [`Zygote::become_unit`] returns in
+//! the units only. Everything it reads comes from the keeper or the kernel; nothing from a run.
 
 use std::collections::HashMap;
 use std::os::fd::{AsFd, BorrowedFd, IntoRawFd, OwnedFd};
@@ -14,21 +12,34 @@ use rustix::thread::LinkNameSpaceType;
 use wire::{Frame, FromZygote, Limits, ToZygote, UnitId};
 
 use crate::confine::{self, Entry, Walls};
-use crate::sys;
+use crate::sys::{self, SingleThread};
 use crate::walls::seccomp::Filter;
 use crate::walls::{Doing, WallError, verify};
 
 /// The descriptor number of the keeper's socket in a zygote.
 pub const CONTROL: i32 = 3;
 
+/// What a unit ends with whose walls do not stand.
+const EXIT_WALL_NOT_RAISED: i32 = 72;
+
 /// One zygote's state, between its forks.
 #[derive(Debug)]
 pub struct Zygote {
+    /// Nothing of a caller's runs in a zygote, so that nothing starts a thread after this was seen.
+    proof: SingleThread,
     control: BorrowedFd<'static>,
     walls: Walls,
-    wanted: Option<(UnitId, Entry)>,
     /// Units that live, by process number, with the descriptor that tells of their death.
     living: HashMap<i32, (UnitId, OwnedFd)>,
+}
+
+/// Before anything is imported: lets the interpreter's memory be cheap to fork.
+///
+/// # Errors
+///
+/// The kernel's, for want of address space.
+pub fn gather() -> Result<(), WallError> {
+    sys::gather_arenas().doing("gather the interpreter's memory")
 }
 
 impl Zygote {
@@ -38,7 +49,8 @@ impl Zygote {
     ///
     /// If the keeper's socket is not there, or the interpreter started threads.
     pub fn new(limits: Limits, data_bytes_max: Option<u64>) -> Result<Self, WallError> {
-        sys::SingleThread::assert().doing("check that the zygote has one thread")?;
+        let proof = SingleThread::assert().doing("check that the zygote has one thread")?;
+        sys::settle_memory();
         let interfaces = std::fs::read_to_string("/proc/self/net/dev").doing("list interfaces")?;
         let others = interfaces
             .lines()
@@ -53,30 +65,55 @@ impl Zygote {
             filter,
         };
         let zygote = Self {
+            proof,
             control,
             walls,
-            wanted: None,
             living: HashMap::new(),
         };
         zygote.tell(&FromZygote::Waiting)?;
         Ok(zygote)
     }
 
-    /// Waits until a unit is wanted, reporting deaths meanwhile. `false` when the keeper is gone.
+    /// Forks a unit whenever the keeper wants one, reporting deaths meanwhile.
     ///
-    /// Leaves the process so that its next fork is in the PID namespace of the unit's run.
+    /// Returns `true` in each unit, with every wall around it, and `false` in the zygote when the
+    /// keeper is gone. In between the zygote runs nothing of the interpreter's: what that writes
+    /// after a fork, the kernel has to copy, and breaks the huge page around it.
     ///
     /// # Errors
     ///
     /// Where the zygote can go on no longer.
-    pub fn wait(&mut self) -> Result<bool, WallError> {
+    pub fn become_unit(&mut self) -> Result<bool, WallError> {
+        while let Some((unit, entry)) = self.wait()? {
+            match sys::fork(self.proof) {
+                Ok(Some(pid)) => self.forked(unit, pid)?,
+                Ok(None) => {
+                    if self.enter(entry).is_err() {
+                        // The keeper knows which wall it was.
+                        sys::exit_now(EXIT_WALL_NOT_RAISED);
+                    }
+                    return Ok(true);
+                }
+                Err(error) => self.tell(&FromZygote::Failed {
+                    unit,
+                    reason: format!("cannot fork: {error}"),
+                })?,
+            }
+        }
+        Ok(false)
+    }
+
+    /// Waits until a unit is wanted; `None` when the keeper is gone.
+    ///
+    /// Leaves the process so that its next fork is in the PID namespace of the unit's run.
+    fn wait(&mut self) -> Result<Option<(UnitId, Entry)>, WallError> {
         loop {
             if !self.wait_for_something()? {
                 continue;
             }
             let frame = match wire::receive::<ToZygote>(self.control) {
                 Ok(Some(frame)) => frame,
-                Ok(None) => return Ok(false),
+                Ok(None) => return Ok(None),
                 Err(error) => return Err(std::io::Error::other(error)).doing("hear the keeper"),
             };
             let Frame {
@@ -84,10 +121,7 @@ impl Zygote {
                 descriptors,
             } = frame;
             match Self::prepare(user, descriptors) {
-                Ok(entry) => {
-                    self.wanted = Some((unit, entry));
-                    return Ok(true);
-                }
+                Ok(entry) => return Ok(Some((unit, entry))),
                 // The init may have been killed meanwhile; the next unit has its own.
                 Err(error) => {
                     self.tell(&FromZygote::Failed {
@@ -126,57 +160,34 @@ impl Zygote {
     }
 
     /// In the zygote, after the fork: remembers the unit and tells the keeper.
-    ///
-    /// # Errors
-    ///
-    /// Where the zygote can go on no longer.
-    pub fn forked(&mut self, pid: i32) -> Result<(), WallError> {
-        let Some((unit, _entry)) = self.wanted.take() else {
-            return Err(std::io::Error::other("no unit was wanted")).doing("fork");
-        };
-        let Some(number) = Pid::from_raw(pid).filter(|_| pid > 0) else {
-            return self.tell(&FromZygote::Failed {
-                unit,
-                reason: "cannot fork".to_owned(),
-            });
-        };
+    fn forked(&mut self, unit: UnitId, pid: i32) -> Result<(), WallError> {
         // Our own child, not reaped yet: the number can be no other process's.
+        let number = Pid::from_raw(pid)
+            .ok_or_else(|| std::io::Error::other("it has no number"))
+            .doing("name the unit's process")?;
         let pidfd = rustix::process::pidfd_open(number, PidfdFlags::empty())
             .doing("watch the unit's process")?;
         self.living.insert(pid, (unit, pidfd));
         self.tell(&FromZygote::Forked { unit, pid })
     }
 
-    /// In the unit, after the fork: raises every wall, then says that it is ready.
-    ///
-    /// # Errors
-    ///
-    /// The wall that does not stand; the keeper was told, and the process must end.
-    pub fn enter(&mut self) -> Result<(), WallError> {
-        let Some((_, entry)) = self.wanted.take() else {
-            return Err(std::io::Error::other("no unit was wanted")).doing("enter");
-        };
+    /// In the unit, after the fork: raises every wall, then says that it is ready, or which wall
+    /// does not stand.
+    fn enter(&self, entry: Entry) -> Result<(), WallError> {
         let job = entry.job.try_clone().doing("copy the job's socket")?;
-        match confine::enter(entry, &self.walls) {
-            Ok(()) => {
-                // It was closed with all others.
-                let _number = job.into_raw_fd();
-                let job = sys::inherited(confine::JOB).doing("find the job's socket")?;
-                rustix::io::write(job, &[wire::job::READY]).doing("say that the walls stand")?;
-                Ok(())
-            }
-            Err(error) => {
-                let text = format!("{}{error}", char::from(wire::job::FAILED));
-                let told = rustix::io::write(&job, text.as_bytes());
-                // The process ends next; whether this one is still open depends on the wall.
-                let _number = job.into_raw_fd();
-                if told.is_err() {
-                    let job = sys::inherited(confine::JOB).doing("find the job's socket")?;
-                    let _ = rustix::io::write(job, text.as_bytes());
-                }
-                Err(error)
-            }
+        let entered = confine::enter(entry, &self.walls);
+        let said = match &entered {
+            Ok(()) => vec![wire::job::READY],
+            Err(error) => format!("{}{error}", char::from(wire::job::FAILED)).into_bytes(),
+        };
+        // It was closed with all others if the walls stand, and may have been if not.
+        let told = entered.is_err() && rustix::io::write(&job, &said).is_ok();
+        let _number = job.into_raw_fd();
+        if !told {
+            let job = sys::inherited(confine::JOB).doing("find the job's socket")?;
+            rustix::io::write(job, &said).doing("say how the walls stand")?;
         }
+        entered
     }
 
     /// Blocks until the keeper speaks (`true`) or a unit died, which is reported.

@@ -7,8 +7,12 @@
     reason = "these kernel calls have no safe wrapper in rustix; each block argues its own case"
 )]
 
+mod memory;
+
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+pub use memory::{gather_arenas, settle_memory};
 
 /// Proof that this process has one thread, so that a forked child may use all of the library.
 #[derive(Debug, Clone, Copy)]
@@ -97,6 +101,25 @@ pub fn clone_process(_proof: SingleThread, namespaces: u64) -> io::Result<Side> 
                 pidfd,
             })
         }
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Forks, as the C library does it. `None` in the child, its number in the parent.
+///
+/// Called inside an interpreter, it does not run what CPython runs around `os.fork`: that makes the
+/// locks and the thread state of a process with one thread what they are already, and calls hooks
+/// of modules. `guest/unit.py` does the little that is left of it.
+///
+/// # Errors
+///
+/// The kernel's: too many processes, no memory.
+pub fn fork(_proof: SingleThread) -> io::Result<Option<i32>> {
+    // SAFETY: the proof says that no other thread can hold a lock in the child's copy of memory,
+    // and the C library's own state of the child is seen to by its `fork`.
+    match unsafe { libc::fork() } {
+        0 => Ok(None),
+        pid if pid > 0 => Ok(Some(pid)),
         _ => Err(io::Error::last_os_error()),
     }
 }

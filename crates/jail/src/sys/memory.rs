@@ -1,0 +1,190 @@
+//! An interpreter's memory, arranged so that forking it costs little.
+//!
+//! A fork copies a page-table entry for every page of private memory, and its end takes each back:
+//! 0.1 µs either way (Linux 6.18, a virtual machine), for thousands of pages. A huge page is one
+//! entry for 512. So the interpreter's arenas lie together, aligned, and are made huge once they
+//! hold what all forks share: fork and exit of an interpreter with every library went from 2.8 to
+//! 1.35 ms, of one with the core modules from 0.91 to 0.68 ms.
+//!
+//! Where the kernel has no huge pages nothing of this has an effect, and nothing fails.
+
+use std::ffi::c_void;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{fs, io, ptr};
+
+/// Size of a huge page. Bytes; the same on x86-64 and on ARM with pages of 4 KiB.
+const HUGE: usize = 2 << 20;
+/// Room for arenas before the zygote is settled. Bytes of address space; the rest is given back.
+const REGION: usize = 128 << 20;
+
+/// Where the next arena goes, and where the region ends; no room when both are the same.
+static NEXT: AtomicUsize = AtomicUsize::new(0);
+static END: AtomicUsize = AtomicUsize::new(0);
+/// Where the region begins.
+static START: AtomicUsize = AtomicUsize::new(0);
+
+/// `PyObjectArenaAllocator` of CPython.
+#[repr(C)]
+struct ArenaAllocator {
+    context: *mut c_void,
+    allocate: extern "C" fn(*mut c_void, usize) -> *mut c_void,
+    free: extern "C" fn(*mut c_void, *mut c_void, usize),
+}
+
+/// Lets the interpreter of this process put its arenas together from here on.
+///
+/// Does nothing where the process is no CPython.
+///
+/// # Errors
+///
+/// The kernel's, for want of address space.
+pub fn gather_arenas() -> io::Result<()> {
+    // SAFETY: a null handle and a C string; it returns the address of a symbol, or null.
+    let set = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"PyObject_SetArenaAllocator".as_ptr()) };
+    if set.is_null() {
+        return Ok(());
+    }
+    let start = map(REGION + HUGE, libc::PROT_NONE)?.next_multiple_of(HUGE);
+    // The unused ends cost nothing but a number in a list.
+    advise(start, REGION, libc::MADV_HUGEPAGE);
+    START.store(start, Ordering::Relaxed);
+    NEXT.store(start, Ordering::Relaxed);
+    END.store(start + REGION, Ordering::Relaxed);
+    let allocator = ArenaAllocator {
+        context: ptr::null_mut(),
+        allocate: allocate_arena,
+        free: free_arena,
+    };
+    type Set = unsafe extern "C" fn(*const ArenaAllocator);
+    // SAFETY: CPython's symbol of this name is a function of this type, unchanged since 3.4.
+    let set = unsafe { std::mem::transmute::<*mut c_void, Set>(set) };
+    // SAFETY: it copies the struct, which has the layout of its own, before it returns. The caller
+    // holds the interpreter's lock, since it was called from Python without giving it up.
+    unsafe { set(&raw const allocator) };
+    Ok(())
+}
+
+/// Makes what this process has written so far cheap to fork, and puts new arenas where CPython would.
+///
+/// Memory that a fork allocates later comes in small pages: a huge one would be cleared as a whole.
+pub fn settle_memory() {
+    let (next, end) = (NEXT.load(Ordering::Relaxed), END.load(Ordering::Relaxed));
+    END.store(next, Ordering::Relaxed);
+    if next < end {
+        let unused = next.next_multiple_of(HUGE);
+        // SAFETY: the end of the region, of which no arena was handed out and none will be.
+        unsafe { libc::munmap(unused as *mut c_void, end - unused) };
+    }
+    for (from, to) in own_memory() {
+        let mut at = from.next_multiple_of(HUGE);
+        while at + HUGE <= to {
+            advise(at, HUGE, libc::MADV_COLLAPSE);
+            at += HUGE;
+        }
+    }
+}
+
+/// The mappings of this process that are nobody else's and no file's.
+fn own_memory() -> Vec<(usize, usize)> {
+    let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    let own = |line: &str| {
+        let mut words = line.split_ascii_whitespace();
+        let (range, mode) = (words.next()?, words.next()?);
+        let name = words.nth(3).unwrap_or_default();
+        if mode != "rw-p" || !matches!(name, "" | "[heap]") {
+            return None;
+        }
+        let (from, to) = range.split_once('-')?;
+        let number = |text| usize::from_str_radix(text, 16).ok();
+        Some((number(from)?, number(to)?))
+    };
+    maps.lines().filter_map(own).collect()
+}
+
+/// Asks the kernel for what it may refuse.
+fn advise(at: usize, bytes: usize, advice: libc::c_int) {
+    // SAFETY: neither of the two kinds of advice given here changes what the memory holds.
+    unsafe { libc::madvise(at as *mut c_void, bytes, advice) };
+}
+
+fn map(bytes: usize, protection: libc::c_int) -> io::Result<usize> {
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+    // SAFETY: a new mapping at an address of the kernel's choice touches nothing that exists.
+    let at = unsafe { libc::mmap(ptr::null_mut(), bytes, protection, flags, -1, 0) };
+    if at == libc::MAP_FAILED {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(at as usize)
+    }
+}
+
+/// The next arena of the region, if it has room and arenas fill huge pages without a rest.
+fn next_of_region(bytes: usize) -> Option<usize> {
+    let next = NEXT.load(Ordering::Relaxed);
+    let after = next.checked_add(bytes)?;
+    if bytes == 0 || !HUGE.is_multiple_of(bytes) || after > END.load(Ordering::Relaxed) {
+        return None;
+    }
+    if next.is_multiple_of(HUGE) {
+        let mode = libc::PROT_READ | libc::PROT_WRITE;
+        // SAFETY: a part of the region that nothing uses yet.
+        if unsafe { libc::mprotect(next as *mut c_void, HUGE, mode) } != 0 {
+            return None;
+        }
+    }
+    NEXT.store(after, Ordering::Relaxed);
+    Some(next)
+}
+
+/// CPython calls it with its lock held, so one thread at a time.
+extern "C" fn allocate_arena(_: *mut c_void, bytes: usize) -> *mut c_void {
+    let mode = libc::PROT_READ | libc::PROT_WRITE;
+    let at = next_of_region(bytes).or_else(|| map(bytes, mode).ok());
+    at.map_or(ptr::null_mut(), |at| at as *mut c_void)
+}
+
+extern "C" fn free_arena(_: *mut c_void, at: *mut c_void, bytes: usize) {
+    let (from, to) = (START.load(Ordering::Relaxed), NEXT.load(Ordering::Relaxed));
+    if (from..to).contains(&(at as usize)) {
+        // SAFETY: CPython is done with this arena; the region hands none out twice.
+        unsafe { libc::madvise(at, bytes, libc::MADV_DONTNEED) };
+    } else {
+        // SAFETY: an arena of ours, or of CPython's own from before, which maps them in the same way.
+        unsafe { libc::munmap(at, bytes) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_layout_is_cpythons() {
+        assert_eq!(size_of::<ArenaAllocator>(), 3 * size_of::<usize>());
+    }
+
+    #[test]
+    fn arenas_lie_together_until_the_memory_is_settled() {
+        const ARENA: usize = 1 << 20;
+        gather_arenas().unwrap();
+        // This process is no CPython: make room by hand.
+        assert_eq!(START.load(Ordering::Relaxed), 0);
+        let start = map(REGION + HUGE, libc::PROT_NONE).unwrap();
+        let start = start.next_multiple_of(HUGE);
+        START.store(start, Ordering::Relaxed);
+        NEXT.store(start, Ordering::Relaxed);
+        END.store(start + REGION, Ordering::Relaxed);
+        let arena = || allocate_arena(ptr::null_mut(), ARENA);
+        let first = arena();
+        assert_eq!(first as usize, start);
+        assert_eq!(arena() as usize, start + ARENA);
+        settle_memory();
+        let later = arena();
+        assert!(
+            !(start..start + REGION).contains(&(later as usize)) || later as usize > start + HUGE
+        );
+        for at in [first, later] {
+            free_arena(ptr::null_mut(), at, ARENA);
+        }
+    }
+}
