@@ -28,7 +28,9 @@ const LAST_BYTES_MAX: usize = 1 << 20;
 const MESSAGE_BYTES_MAX: usize = 4096;
 /// The program's own file in the workspace.
 const SCRIPT: &str = "your_script.py";
-/// One read.
+/// The first read of a stream. Bytes; most programs say less.
+const FIRST_READ_BYTES: usize = 4 << 10;
+/// Largest read. Bytes.
 const READ_BYTES: usize = 64 << 10;
 
 /// Runs the job to its end. Dropping the future drops the unit, which kills the run.
@@ -237,7 +239,8 @@ impl Capture {
             return Ok(count);
         }
         let before = self.kept.bytes.len();
-        self.kept.bytes.resize(before + room.min(READ_BYTES), 0);
+        let more = before.clamp(FIRST_READ_BYTES, READ_BYTES).min(room);
+        self.kept.bytes.resize(before + more, 0);
         let read = self.kept.bytes.get_mut(before..).map_or(Ok(0), read);
         self.kept
             .bytes

@@ -1,5 +1,6 @@
 //! Frames over sequenced-packet sockets, with descriptors beside them.
 
+use std::cell::RefCell;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -15,6 +16,11 @@ use serde::de::DeserializeOwned;
 pub const FRAME_BYTES_MAX: usize = 16 * 1024;
 /// Most descriptors beside a frame.
 pub const DESCRIPTORS_MAX: usize = 12;
+
+thread_local! {
+    /// Room for one frame, so that none has to be cleared for each.
+    static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; FRAME_BYTES_MAX]);
+}
 
 /// Why a frame could not be sent or received. The connection is of no more use.
 #[derive(Debug, thiserror::Error)]
@@ -143,11 +149,18 @@ fn receive_with<T: DeserializeOwned>(
     socket: BorrowedFd<'_>,
     flags: RecvFlags,
 ) -> Result<Option<Frame<T>>, WireError> {
-    let mut bytes = vec![0; FRAME_BYTES_MAX];
+    BUFFER.with_borrow_mut(|bytes| receive_into(bytes, socket, flags))
+}
+
+fn receive_into<T: DeserializeOwned>(
+    bytes: &mut [u8],
+    socket: BorrowedFd<'_>,
+    flags: RecvFlags,
+) -> Result<Option<Frame<T>>, WireError> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_MAX))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     let received = loop {
-        let mut parts = [IoSliceMut::new(&mut bytes)];
+        let mut parts = [IoSliceMut::new(bytes)];
         match rustix::net::recvmsg(socket, &mut parts, &mut ancillary, flags) {
             Ok(received) => break received,
             Err(rustix::io::Errno::INTR) => {}
