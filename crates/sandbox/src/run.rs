@@ -24,6 +24,8 @@ use crate::{Fault, Imports, Job};
 const GONE_MAX: Duration = Duration::from_secs(5);
 /// Most that is read after a program's end of what other processes of the run still write. Bytes.
 const LAST_BYTES_MAX: usize = 1 << 20;
+/// Most reads for it: a pipe may hold its bytes one by one.
+const LAST_READS_MAX: usize = 1024;
 /// Longest message of Python about a program that it cannot parse. Bytes.
 const MESSAGE_BYTES_MAX: usize = 4096;
 /// The program's own file in the workspace.
@@ -66,11 +68,17 @@ pub(crate) async fn run(mut unit: Unit, job: Job) -> Result<Outcome, Fault> {
         tokio::select! {
             biased;
             ended = &mut unit.ended => Some(heard(ended)?),
-            () = streams => None,
+            // Before the streams: a program that always has more to say would use up what the
+            // runtime lets a task do at once, and the clock would never be looked at.
             () = tokio::time::sleep(job.wall_max) => None,
+            () = streams => None,
         }
     };
     let wall = started.elapsed();
+    if ended.is_none() {
+        // What is read below must come to an end.
+        unit.end();
+    }
     stdout.last(&unit.stdout);
     stderr.last(&unit.stderr);
 
@@ -222,9 +230,9 @@ impl Capture {
     /// Asks the kernel, not the runtime, which may not have heard of the last bytes yet.
     fn last(&mut self, pipe: &pipe::Receiver) {
         let mut read = 0;
-        while read < LAST_BYTES_MAX {
+        for _ in 0..LAST_READS_MAX {
             match self.read(|free| Ok(rustix::io::read(pipe, free)?)) {
-                Ok(count) if count > 0 => read += count,
+                Ok(count) if count > 0 && read < LAST_BYTES_MAX => read += count,
                 _ => return,
             }
         }

@@ -64,10 +64,16 @@ impl Ends {
     }
 }
 
+impl Unit {
+    /// Has everything of the unit killed. If it has ended already, nothing more happens.
+    pub(crate) fn end(&self) {
+        self.orders.send(ToKeeper::End { unit: self.id });
+    }
+}
+
 impl Drop for Unit {
     fn drop(&mut self) {
-        // Without this the run would go on until its wall-clock limit, with nobody listening. If
-        // it has ended already the keeper only says once more that it is gone.
-        self.orders.send(ToKeeper::End { unit: self.id });
+        // Without this the run would go on until its wall-clock limit, with nobody listening.
+        self.end();
     }
 }
