@@ -58,7 +58,7 @@ impl Zygote {
             .filter(|line| !line.trim_start().starts_with("lo:"));
         verify(others.count() == 0, "that there is no network interface")?;
         let control = sys::inherited(CONTROL).doing("find the keeper's socket")?;
-        let filter = Filter::compile()?;
+        let filter = Filter::compile(data_bytes_max.is_none())?;
         let walls = Walls {
             limits,
             data_bytes_max,

@@ -267,6 +267,9 @@ fn forbidden_at_run_time(code: i32, stderr: &Captured) -> Option<Vec<String>> {
         .strip_prefix(FORBIDDEN_AT_RUN_TIME)?;
     let mut found: Vec<String> = Vec::new();
     for name in cut(names).split(", ") {
+        if !name.chars().all(|c| c.is_alphanumeric() || c == '_') {
+            return None; // Not from our guard: it says names only.
+        }
         if !name.is_empty() && !found.iter().any(|known| known == name) {
             found.push(name.to_owned());
         }

@@ -8,7 +8,7 @@ pieces = []
 def fill():
     time.sleep(0.2)
     for _ in range(24):
-        piece = mmap.mmap(-1, 64 << 20)
+        piece = mmap.mmap(-1, 64 << 20, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         for at in range(0, len(piece), 4096):
             piece[at] = 1
         pieces.append(piece)

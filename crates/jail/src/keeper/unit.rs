@@ -77,13 +77,8 @@ pub(super) struct Parts<'a> {
 }
 
 impl Unit {
-    /// Makes box and init.
-    pub(super) fn make(
-        parts: Parts<'_>,
-        zygote: ZygoteId,
-        leaf: Option<Leaf>,
-        user: u32,
-    ) -> Result<Self, WallError> {
+    /// Makes box and init. The unit has no cgroup yet.
+    pub(super) fn make(parts: Parts<'_>, zygote: ZygoteId, user: u32) -> Result<Self, WallError> {
         let limits = parts.limits;
         let own_box =
             template::make_box(user, limits.workspace_bytes_max, limits.workspace_files_max)?;
@@ -138,7 +133,7 @@ impl Unit {
             init,
             pid: None,
             namespace: None,
-            leaf,
+            leaf: None,
             own_box,
             out_of_memory: false,
             ended: false,

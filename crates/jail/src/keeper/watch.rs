@@ -4,6 +4,8 @@
 //! and page tables are summed. Pages that a fork shares with its zygote count in full there, so
 //! where that sum is over the limit, proportional sets are summed before anything is killed.
 //!
+//! Shared memory without a file is counted by its pieces, which the filter keeps small.
+//!
 //! What the kernel keeps for a process otherwise (buffers of pipes and pairs of sockets) is not
 //! seen here; the limit on descriptors bounds it.
 
@@ -11,6 +13,12 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use wire::UnitId;
+
+use crate::sys;
+use crate::walls::seccomp;
+
+/// What the kernel calls a shared mapping without a file.
+const SHARED_MAPPING: &str = "/dev/zero (deleted)";
 
 /// What is known of one run.
 #[derive(Debug)]
@@ -37,11 +45,23 @@ pub(super) fn over(runs: &[Run], bytes_max: u64) -> Vec<UnitId> {
         let Some(members) = members.get(&run.namespace) else {
             return false;
         };
+        let members = with_memory_of_their_own(members);
         let sum = |bytes: fn(i32) -> u64| members.iter().map(|pid| bytes(*pid)).sum::<u64>();
-        sum(resident_bytes) + run.files > bytes_max
-            && sum(proportional_bytes) + run.files > bytes_max
+        let others = run.files + sum(shared_bytes);
+        sum(resident_bytes) + others > bytes_max && sum(proportional_bytes) + others > bytes_max
     };
     runs.iter().filter(uses_more).map(|run| run.unit).collect()
+}
+
+/// One process for each memory: the one that holds a run's, and what `vfork` makes, share it.
+fn with_memory_of_their_own(members: &[i32]) -> Vec<i32> {
+    let mut own: Vec<i32> = Vec::new();
+    for pid in members {
+        if !own.iter().any(|known| sys::share_memory(*known, *pid)) {
+            own.push(*pid);
+        }
+    }
+    own
 }
 
 /// The PID namespace of a process, by the kernel's number.
@@ -73,6 +93,17 @@ fn proportional_bytes(pid: i32) -> u64 {
         let rollup = fs::read_to_string(format!("{thread}/smaps_rollup")).ok()?;
         let status = fs::read_to_string(format!("{thread}/status")).ok()?;
         Some(kib(&rollup, "Pss:")? + kib(&status, "VmPTE:")?)
+    })
+}
+
+/// The most that shared mappings without a file keep beside what is resident: their pages stay when
+/// a process lets go of them, for as long as one mapping of a piece is left.
+fn shared_bytes(pid: i32) -> u64 {
+    of_a_living_thread(pid, |thread| {
+        let maps = fs::read_to_string(format!("{thread}/maps")).ok()?;
+        let pieces = maps.lines().filter(|line| line.ends_with(SHARED_MAPPING));
+        let count = u64::try_from(pieces.count()).unwrap_or(u64::MAX);
+        Some(count.saturating_mul(seccomp::SHARED_PIECE_BYTES_MAX.into()))
     })
 }
 

@@ -167,11 +167,19 @@ impl Cgroups {
             .iter()
             .map(|(c, folder)| (*c, folder.join(&name)))
             .collect();
-        for (_, folder) in &folders {
+        self.make_leaf(&folders).inspect_err(|_| {
+            for (_, folder) in &folders {
+                drop(fs::remove_dir(folder));
+            }
+        })
+    }
+
+    fn make_leaf(&self, folders: &[(&'static str, PathBuf)]) -> io::Result<Leaf> {
+        for (_, folder) in folders {
             make(folder)?;
         }
-        limit(self.version, &folders, &self.limits)?;
-        let mut leaf = Leaf::open(self.version, folders)?;
+        limit(self.version, folders, &self.limits)?;
+        let mut leaf = Leaf::open(self.version, folders.to_vec())?;
         leaf.kills_before = leaf.kills();
         Ok(leaf)
     }

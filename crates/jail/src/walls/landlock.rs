@@ -36,7 +36,7 @@ const OWN: u64 = FILES_ABI_3 & !(EXECUTE | MAKE_CHAR | MAKE_SOCK | MAKE_BLOCK);
 const DEVICE: u64 = READ_FILE | WRITE_FILE | TRUNCATE;
 
 /// What may be done below which folder of the run's root.
-const GRANTS: [(&str, u64); 9] = [
+const GRANTS: [(&str, u64); 8] = [
     ("/", READ_DIR),
     ("/usr", READ | EXECUTE),
     ("/env", READ | EXECUTE),
@@ -44,7 +44,6 @@ const GRANTS: [(&str, u64); 9] = [
     ("/proc", READ),
     ("/dev", READ),
     ("/dev/null", DEVICE),
-    ("/dev/zero", DEVICE),
     ("/box", OWN),
 ];
 

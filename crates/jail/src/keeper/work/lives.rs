@@ -54,7 +54,16 @@ impl Keeper {
             lifeline: &self.lifeline.0,
             limits: &self.setup.limits,
         };
-        let unit = Unit::make(parts, zygote, leaf, self.users.take(id))?;
+        let unit = match Unit::make(parts, zygote, self.users.take(id)) {
+            Ok(unit) => Unit { leaf, ..unit },
+            Err(error) => {
+                self.users.give_back(id);
+                if let (Some(cgroups), Some(leaf)) = (&mut self.cgroups, leaf) {
+                    cgroups.give_back(leaf);
+                }
+                return Err(error);
+            }
+        };
         let (unit, _) = self
             .units
             .entry(id)

@@ -231,7 +231,7 @@ impl Keeper {
             name: name.to_owned(),
             detail,
         };
-        let calls = Filter::compile().map_or(0, |filter| filter.allowed());
+        let calls = Filter::compile(true).map_or(0, |filter| filter.allowed());
         let abi = sys::landlock_abi().unwrap_or(0);
         let memory = self.cgroups.as_ref().map_or_else(
             || "rlimits and the keeper's watch".to_owned(),
