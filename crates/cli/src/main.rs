@@ -26,6 +26,7 @@ fn main() -> ExitCode {
     {
         return jail::keeper::main(guest::GUEST);
     }
+    jail::sys::share_one_heap();
     match Words::parse().task {
         Task::Serve(serving) => finish(serve::serve(&serving), ExitCode::FAILURE),
         Task::Run(run) => finish(run::run(&run), ExitCode::from(run::BROKEN)),

@@ -18,7 +18,7 @@ use wire::{ToKeeper, job};
 use crate::collect::{self, BENEATH, WORK};
 use crate::outcome::{Captured, Ending, Outcome, Usage};
 use crate::unit::{Ended, ProgramEnd, Unit};
-use crate::{Fault, Imports, Job};
+use crate::{Fault, Imports, InputFile, Job};
 
 /// Longest wait for the last process of a run to be gone, before its files are read.
 const GONE_MAX: Duration = Duration::from_secs(5);
@@ -36,9 +36,10 @@ const FIRST_READ_BYTES: usize = 4 << 10;
 const READ_BYTES: usize = 64 << 10;
 
 /// Runs the job to its end. Dropping the future drops the unit, which kills the run.
-pub(crate) async fn run(mut unit: Unit, job: Job) -> Result<Outcome, Fault> {
+pub(crate) async fn run(mut unit: Unit, mut job: Job) -> Result<Outcome, Fault> {
     let unit_fault = |doing| move |source| Fault::Unit { doing, source };
-    put_files(&unit, &job).map_err(unit_fault("put the files into the workspace"))?;
+    put_files(&unit, std::mem::take(&mut job.files))
+        .map_err(unit_fault("put the files into the workspace"))?;
     let head = job::head(&job.code, job.imports == Imports::Listed)
         .ok_or_else(|| io::Error::other("the program is longer than 4 GiB"))
         .map_err(unit_fault("hand the program over"))?;
@@ -157,10 +158,10 @@ fn unparsable(job: &tokio::net::UnixStream, imports: Imports) -> Option<String> 
 }
 
 /// Nobody has written to the workspace yet: names are checked by policy, and must not exist.
-fn put_files(unit: &Unit, job: &Job) -> io::Result<()> {
+fn put_files(unit: &Unit, files: Vec<InputFile>) -> io::Result<()> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     // The unit has put the program's own file there already, and the program wins.
-    for file in job.files.iter().filter(|file| file.name != SCRIPT) {
+    for file in files.into_iter().filter(|file| file.name != SCRIPT) {
         let path = Path::new(WORK).join(&file.name);
         let mode = Mode::from_raw_mode(0o644);
         let opened: OwnedFd = rustix::fs::openat2(&unit.own_box, path, flags, mode, BENEATH)?;

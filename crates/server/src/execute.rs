@@ -20,7 +20,7 @@ use api::{
 use sandbox::{Fault, Imports, Job, Outcome, Pool};
 use tracing::{debug, error};
 
-use crate::admission::{Caller, Origin};
+use crate::admission::{Caller, Counted, Origin, Ticket};
 use crate::app::App;
 use crate::refusal::{Failure, Refusal, Stop};
 use crate::report::{self, Asked, Terms};
@@ -60,56 +60,47 @@ pub(crate) enum Sender<'h> {
 }
 
 /// Answers the body of one request.
-pub(crate) async fn answer(app: &App, sender: Sender<'_>, body: &[u8]) -> Answer {
-    let request = match heavy(body.len(), || ExecuteRequest::parse(body)) {
-        Ok(request) => request,
-        Err(unreadable) => return unread(app, &unreadable),
-    };
+pub(crate) async fn answer(app: &App, sender: Sender<'_>, body: impl AsRef<[u8]>) -> Answer {
+    let prepared = prepare(app, sender, body.as_ref());
+    // All of it was read, and it may be large: it must not wait for the program's end.
+    drop(body);
+    match prepared {
+        Ok((asked, prepared)) => run(app, asked, prepared).await,
+        Err(refused) => refused,
+    }
+}
+
+/// A job that may run now, and what its answer must know of how.
+struct Prepared {
+    job: Job,
+    terms: Terms,
+    ticket: Ticket,
+    counted: Counted,
+}
+
+/// Everything before the run: reads a body and takes the stops, in order, or answers at once.
+fn prepare(app: &App, sender: Sender<'_>, body: &[u8]) -> Result<(Asked, Prepared), Answer> {
+    let request = heavy(body.len(), || ExecuteRequest::parse(body))
+        .map_err(|unreadable| unread(app, &unreadable))?;
     let caller = match sender {
         Sender::Remote(origin) => app.identity.caller(origin, request.api_key.as_deref()),
         Sender::Operator => Caller::Admin,
     };
-    execute(app, caller, request).await
-}
-
-/// Runs one request of a known caller.
-async fn execute(app: &App, caller: Caller, request: ExecuteRequest<'_>) -> Answer {
-    let mut asked = match asked(app, caller, &request) {
-        Ok(asked) => asked,
-        Err(failure) => return failed(app, None, &failure),
-    };
-    match run(app, caller, request, &mut asked).await {
-        Ok(answered) => {
-            let terms = answered.terms;
-            let size = answered.outcome.stdout.bytes.len() + answered.outcome.stderr.bytes.len();
-            let files = answered.outcome.files.iter();
-            let size = size
-                + files
-                    .flat_map(|(_, file)| file)
-                    .map(Vec::len)
-                    .sum::<usize>();
-            heavy(size, || {
-                report::outcome(app.clock.now(), asked, terms, answered.outcome)
-            })
-        }
-        Err(Stop::Refused(refusal)) => report::refusal(app.clock.now(), asked, refusal),
-        Err(Stop::Failed(failure)) => failed(app, Some(asked), &failure),
+    let mut asked = asked(app, caller, &request).map_err(|failure| failed(app, None, &failure))?;
+    match stops(app, caller, request, &mut asked) {
+        Ok(prepared) => Ok((asked, prepared)),
+        Err(Stop::Refused(refusal)) => Err(report::refusal(app.clock.now(), asked, refusal)),
+        Err(Stop::Failed(failure)) => Err(failed(app, Some(asked), &failure)),
     }
 }
 
-/// A program that ran, and what its answer must know of how.
-struct Ran {
-    outcome: Outcome,
-    terms: Terms,
-}
-
 /// The stops, in order. `asked` learns on the way what even a refusal tells.
-async fn run(
+fn stops(
     app: &App,
     caller: Caller,
     request: ExecuteRequest<'_>,
     asked: &mut Asked,
-) -> Result<Ran, Stop> {
+) -> Result<Prepared, Stop> {
     app.take_token(caller)?;
 
     let bytes = request
@@ -142,24 +133,48 @@ async fn run(
         imports_listed: job.imports == Imports::Listed,
         show_usage: app.usage_in_answers,
     };
+    Ok(Prepared {
+        job,
+        terms,
+        ticket,
+        counted,
+    })
+}
+
+/// Runs the job, and answers with what came of it.
+async fn run(app: &App, asked: Asked, prepared: Prepared) -> Answer {
+    let Prepared {
+        job,
+        terms,
+        ticket,
+        counted,
+    } = prepared;
     // Should the caller go away, this future is dropped here: the run is killed, the slot is freed,
     // and the request stays counted, or hanging up would make runs free.
     let ran = app.runner.run(job).await;
     drop(ticket);
-    match ran {
-        Ok(outcome) => {
-            let wall_ms = u64::try_from(outcome.wall.as_millis()).unwrap_or(u64::MAX);
-            debug!(
-                job.ending = ending_name(&outcome),
-                wall_ms, "run ended in {wall_ms} ms"
-            );
-            Ok(Ran { outcome, terms })
-        }
+    let outcome = match ran {
+        Ok(outcome) => outcome,
         Err(fault) => {
-            app.quota.give_back(&counted)?;
-            Err(Stop::Failed(fault.into()))
+            let failure = match app.quota.give_back(&counted) {
+                Ok(()) => fault.into(),
+                Err(store) => store.into(),
+            };
+            return failed(app, Some(asked), &failure);
         }
-    }
+    };
+    let wall_ms = u64::try_from(outcome.wall.as_millis()).unwrap_or(u64::MAX);
+    debug!(
+        job.ending = ending_name(&outcome),
+        wall_ms, "run ended in {wall_ms} ms"
+    );
+    let files = outcome.files.iter().flat_map(|(_, file)| file);
+    let size = outcome.stdout.bytes.len()
+        + outcome.stderr.bytes.len()
+        + files.map(Vec::len).sum::<usize>();
+    heavy(size, || {
+        report::outcome(app.clock.now(), asked, terms, outcome)
+    })
 }
 
 /// What is known of a readable request before anything is decided.

@@ -84,6 +84,15 @@ pub fn settle_memory() {
     }
 }
 
+/// Lets all threads of this process share one heap; called before there is a second thread.
+///
+/// The C library by itself keeps a heap for each, and what one has freed no other can use: a server
+/// that takes and returns files of 8 MiB held 327 MiB and kept them, and 70 MiB with one heap.
+pub fn share_one_heap() {
+    // SAFETY: it sets a number of the allocator's, which is this process's; no other thread runs.
+    unsafe { libc::mallopt(libc::M_ARENA_MAX, 1) };
+}
+
 /// The mappings of this process that are nobody else's and no file's.
 fn own_memory() -> Vec<(usize, usize)> {
     let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();

@@ -12,7 +12,7 @@ mod memory;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
-pub use memory::{gather_arenas, settle_memory};
+pub use memory::{gather_arenas, settle_memory, share_one_heap};
 
 /// Proof that this process has one thread, so that a forked child may use all of the library.
 #[derive(Debug, Clone, Copy)]

@@ -9,6 +9,6 @@ mod rate;
 mod slots;
 
 pub(crate) use identity::{Caller, CountKey, Identity, Origin};
-pub(crate) use quota::Quota;
+pub(crate) use quota::{Counted, Quota};
 pub(crate) use rate::Rate;
-pub(crate) use slots::Slots;
+pub(crate) use slots::{Slots, Ticket};

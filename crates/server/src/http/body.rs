@@ -37,6 +37,12 @@ pub(super) struct Whole {
     _room: Option<OwnedSemaphorePermit>,
 }
 
+impl AsRef<[u8]> for Whole {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
 /// Why a body was not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum BodyTrouble {

@@ -191,7 +191,7 @@ async fn execute(
         peer,
         forwarded_for: &lines,
     };
-    let answer = execute::answer(&shared.app, Sender::Remote(origin), &whole.bytes).await;
+    let answer = execute::answer(&shared.app, Sender::Remote(origin), whole).await;
     json(&answer)
 }
 
