@@ -13,6 +13,11 @@ use libc::sock_filter;
 use super::{Doing, WallError, verify};
 use crate::sys;
 
+#[cfg(not(target_arch = "x86_64"))]
+compile_error!(
+    "the list of system calls is written for x86-64; another machine needs one of its own"
+);
+
 const LIST: &str = include_str!("../../syscalls/x86_64.txt");
 
 const ARCHITECTURE: u32 = 0xC000_003E; // AUDIT_ARCH_X86_64
