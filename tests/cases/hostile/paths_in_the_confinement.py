@@ -1,0 +1,8 @@
+# Looks into the library that confines it for where it was built.
+import re
+
+with open("/usr/lib/hognose/libconfine.so", "rb") as file:
+    told = re.findall(rb"/(?:root|home)/[\x21-\x7e]+|[\x21-\x7e]*/registry/src/[\x21-\x7e]+", file.read())
+told = [path for path in told if not path.startswith(b"/crates/")]
+print(f"ESCAPED: {told[0]}" if told else "held")
+# expect: ending=exited:0  stdout="held\n"
