@@ -25,6 +25,8 @@ const UNIT_WAIT_MAX: Duration = Duration::from_secs(15);
 const START_MAX: Duration = Duration::from_mins(2);
 /// Longest wait for the keeper to end everything when the pool closes.
 const CLOSE_MAX: Duration = Duration::from_secs(10);
+/// Most units that a job is offered to, where something kills them before they hear of it.
+const OFFERS_MAX: usize = 8;
 /// Pause before another keeper is started, and before units are ordered again after one failed.
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
@@ -162,9 +164,21 @@ impl Pool {
     ///
     /// A [`Fault`] where we broke; whatever the program does is an [`Outcome`].
     pub async fn run(&self, job: Job) -> Result<Outcome, Fault> {
-        let unit = self.shared.unit(job.kind).await?;
-        let kind = unit.kind;
-        let outcome = run::run(unit, job).await;
+        let kind = job.kind;
+        let mut offers = 0;
+        let outcome = loop {
+            let mut unit = self.shared.unit(kind).await?;
+            offers += 1;
+            run::put_files(&unit, &job.files)?;
+            match run::hand_over(&mut unit, &job).await {
+                Ok(started) => break run::run(unit, job, started).await,
+                // Something killed it while it waited; nothing of the job has run.
+                Err(fault) if offers < OFFERS_MAX => {
+                    tracing::warn!(%fault, ?kind, "a unit was dead; the job goes to another");
+                }
+                Err(fault) => break Err(fault),
+            }
+        };
         self.shared.lock().refill(&self.shared.settings, kind);
         outcome
     }
@@ -278,13 +292,11 @@ impl Shared {
                     exit,
                     out_of_memory,
                 } => {
-                    self.lock().ended(
-                        unit,
-                        Ok(ProgramEnd {
-                            exit,
-                            out_of_memory,
-                        }),
-                    );
+                    let end = ProgramEnd {
+                        exit,
+                        out_of_memory,
+                    };
+                    self.unit_ended(unit, Ok(end));
                 }
                 FromKeeper::Failed { unit, reason } => self.unit_failed(unit, reason),
                 FromKeeper::Gone { unit } => {
@@ -345,18 +357,31 @@ impl Shared {
         }
     }
 
+    /// A unit that waited or ran is no more. If it waited, it leaves the shelf.
+    fn unit_ended(&self, id: UnitId, ended: Ended) {
+        let mut state = self.lock();
+        let Some(route) = state.routes.get_mut(&id) else {
+            return;
+        };
+        let kind = route.kind;
+        if let Some(sender) = route.ended.take() {
+            let _nobody_waits = sender.send(ended);
+        }
+        let shelf = state.shelves.entry(kind).or_default();
+        if let Some(place) = shelf.ready.iter().position(|unit| unit.id == id) {
+            shelf.ready.remove(place);
+            state.refill(&self.settings, kind);
+        }
+    }
+
     fn unit_failed(self: &Arc<Self>, id: UnitId, reason: String) {
         let mut state = self.lock();
         let Some(route) = state.routes.get_mut(&id) else {
             return;
         };
         if !std::mem::replace(&mut route.warming, false) {
-            // It waited or ran. If it waited, it must leave the shelf.
-            let kind = route.kind;
-            state.ended(id, Err(reason));
-            let shelf = state.shelves.entry(kind).or_default();
-            shelf.ready.retain(|unit| unit.id != id);
-            state.refill(&self.settings, kind);
+            drop(state);
+            self.unit_ended(id, Err(reason));
             return;
         }
         let kind = route.kind;
@@ -431,16 +456,6 @@ impl Shared {
 }
 
 impl State {
-    fn ended(&mut self, unit: UnitId, ended: Ended) {
-        if let Some(sender) = self
-            .routes
-            .get_mut(&unit)
-            .and_then(|route| route.ended.take())
-        {
-            let _nobody_waits = sender.send(ended);
-        }
-    }
-
     /// Orders units until as many are ready or warming as the settings and the waiting jobs want.
     fn refill(&mut self, settings: &PoolSettings, kind: Kind) {
         let Some(orders) = self.orders.clone() else {

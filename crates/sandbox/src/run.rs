@@ -35,25 +35,34 @@ const FIRST_READ_BYTES: usize = 4 << 10;
 /// Largest read. Bytes.
 const READ_BYTES: usize = 64 << 10;
 
-/// Runs the job to its end. Dropping the future drops the unit, which kills the run.
-pub(crate) async fn run(mut unit: Unit, mut job: Job) -> Result<Outcome, Fault> {
-    let unit_fault = |doing| move |source| Fault::Unit { doing, source };
-    put_files(&unit, std::mem::take(&mut job.files))
-        .map_err(unit_fault("put the files into the workspace"))?;
+/// Gives the unit its program, and tells when.
+///
+/// # Errors
+///
+/// Where the unit did not get the whole program: then nothing of it runs.
+pub(crate) async fn hand_over(unit: &mut Unit, job: &Job) -> Result<Instant, Fault> {
+    let fault = |source| Fault::Unit {
+        doing: "hand the program over",
+        source,
+    };
     let head = job::head(&job.code, job.imports == Imports::Listed)
         .ok_or_else(|| io::Error::other("the program is longer than 4 GiB"))
-        .map_err(unit_fault("hand the program over"))?;
+        .map_err(fault)?;
     let mut message = Vec::with_capacity(head.len() + job.code.len());
     message.extend_from_slice(&head);
     message.extend_from_slice(job.code.as_bytes());
 
     let started = Instant::now();
-    unit.job
-        .write_all(&message)
-        .await
-        .map_err(unit_fault("hand the program over"))?;
+    unit.job.write_all(&message).await.map_err(fault)?;
     unit.orders.send(ToKeeper::Started { unit: unit.id });
+    Ok(started)
+}
 
+/// Runs a job that was handed over to its end. Dropping the future drops the unit, which kills the
+/// run.
+pub(crate) async fn run(mut unit: Unit, mut job: Job, started: Instant) -> Result<Outcome, Fault> {
+    // The workspace has them now.
+    job.files = Vec::new();
     let mut stdout = Capture::new(job.output_bytes_max);
     let mut stderr = Capture::new(job.output_bytes_max);
     let ended = {
@@ -157,11 +166,19 @@ fn unparsable(job: &tokio::net::UnixStream, imports: Imports) -> Option<String> 
     }
 }
 
-/// Nobody has written to the workspace yet: names are checked by policy, and must not exist.
-fn put_files(unit: &Unit, files: Vec<InputFile>) -> io::Result<()> {
+/// Puts files into the workspace, to which nobody has written yet: names are checked by policy, and
+/// must not exist.
+pub(crate) fn put_files(unit: &Unit, files: &[InputFile]) -> Result<(), Fault> {
+    write_files(unit, files).map_err(|source| Fault::Unit {
+        doing: "put the files into the workspace",
+        source,
+    })
+}
+
+fn write_files(unit: &Unit, files: &[InputFile]) -> io::Result<()> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     // The unit has put the program's own file there already, and the program wins.
-    for file in files.into_iter().filter(|file| file.name != SCRIPT) {
+    for file in files.iter().filter(|file| file.name != SCRIPT) {
         let path = Path::new(WORK).join(&file.name);
         let mode = Mode::from_raw_mode(0o644);
         let opened: OwnedFd = rustix::fs::openat2(&unit.own_box, path, flags, mode, BENEATH)?;

@@ -162,6 +162,45 @@ fn an_ordinary_users_killed_keeper_and_zygotes_are_replaced_under_load() {
     }
 }
 
+#[test]
+fn a_unit_that_is_killed_while_it_waits_costs_nobody_an_answer() {
+    let _machine = machine();
+    let server = Server::start(User::Ourselves, &[]);
+    for keeper_sleeps in [false, true] {
+        wait_for("an idle server", RECOVERY_MAX, || steady(&server));
+        let Parts {
+            inner_keeper,
+            zygotes,
+            ..
+        } = server.parts(3);
+        if keeper_sleeps {
+            // The server must find out by itself.
+            inner_keeper.signal(Signal::STOP);
+        }
+        let is_zygotes = |process: &Process| zygotes.iter().any(|z| z.pid == process.parent);
+        let mut units = server.process().descendants();
+        units.retain(is_zygotes);
+        assert!(!units.is_empty(), "units wait");
+        for unit in &units {
+            unit.signal(Signal::KILL);
+        }
+        wait_for("their deaths", GONE_MAX, || {
+            (!units.iter().any(|unit| unit.lives())).then_some(())
+        });
+        let mut client = server.connect();
+        client.send(&admin("print(1)")).expect("the server listens");
+        std::thread::sleep(Duration::from_millis(50));
+        inner_keeper.signal(Signal::CONT);
+        let answer = client.answer(true).expect("the server answers");
+        assert_eq!(answer.status, 200, "{}", answer.json());
+        for code in ["print(1)", "import numpy", "import PIL, reportlab, fpdf"] {
+            let answer = server.run(code);
+            assert_eq!(answer.status, 200, "{}", answer.json());
+        }
+    }
+    server.stop();
+}
+
 /// Kills parts of a server under load, one after the other, and sees it recover from each.
 fn replaced(user: User, victims: impl Fn(&Parts) -> Vec<Process>) {
     let mut server = Server::start(user, &[("concurrent_max", "20")]);
