@@ -21,7 +21,10 @@ mod message;
 mod setup;
 mod socket;
 
-pub use message::{Exit, FromInit, FromKeeper, FromZygote, ToKeeper, ToZygote, UnitId, Wall};
+pub use message::{
+    Exit, FromInit, FromKeeper, FromWatch, FromZygote, Run, ToKeeper, ToWatch, ToZygote, UnitId,
+    Wall,
+};
 pub use setup::{Kind, Limits, Runtime, Setup};
 pub use socket::{
     DESCRIPTORS_MAX, FRAME_BYTES_MAX, Frame, WireError, pair, receive, receive_now, send, send_now,

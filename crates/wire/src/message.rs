@@ -153,3 +153,34 @@ pub struct Exit {
     /// Largest resident set. Bytes.
     pub memory_peak_bytes: u64,
 }
+
+/// What the keeper asks of the watch, the process that looks at memory where no cgroup bounds it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ToWatch {
+    /// Look at these runs. Answered by [`FromWatch::Seen`].
+    Look {
+        /// Which, and where.
+        runs: Vec<Run>,
+    },
+}
+
+/// What the watch tells the keeper.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FromWatch {
+    /// It looked.
+    Seen {
+        /// Those that use more memory than they may.
+        over: Vec<UnitId>,
+    },
+}
+
+/// A run, as the watch finds it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    /// Which.
+    pub unit: UnitId,
+    /// Its PID namespace, by the kernel's number.
+    pub namespace: u64,
+    /// What is in its files. Bytes.
+    pub file_bytes: u64,
+}

@@ -140,7 +140,7 @@ fn serve(
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
         .doing("hide the keeper's memory")?;
     let proof = start::settle()?;
-    let template = start::build_template(&setup, guest)?;
+    let template = start::build_template(&setup, guest, cgroups.is_some())?;
     work::Keeper::new(proof, setup, template, cgroups, users)?.work()
 }
 

@@ -51,8 +51,12 @@ pub(super) fn settle() -> Result<SingleThread, WallError> {
 }
 
 /// Builds the template root in a mount namespace of its own, held by the descriptor; this process
-/// stays where it is.
-pub(super) fn build_template(setup: &Setup, guest: Guest<'_>) -> Result<OwnedFd, WallError> {
+/// stays where it is. `counts_all` is whether a cgroup counts all memory of a run.
+pub(super) fn build_template(
+    setup: &Setup,
+    guest: Guest<'_>,
+    counts_all: bool,
+) -> Result<OwnedFd, WallError> {
     let here = mount_namespace()?;
     sys::unshare(libc::CLONE_NEWNS).doing("make the template's mount namespace")?;
     let mut files: Vec<(&str, &[u8])> = vec![("libconfine.so", guest.library)];
@@ -62,7 +66,7 @@ pub(super) fn build_template(setup: &Setup, guest: Guest<'_>) -> Result<OwnedFd,
             .iter()
             .map(|(name, text)| (*name, text.as_bytes())),
     );
-    template::build(&setup.runtime, &files)?;
+    template::build(&setup.runtime, &files, counts_all)?;
     // The template's `/proc` shows its processes, so the same path serves there.
     let template = mount_namespace()?;
     rustix::thread::move_into_link_name_space(here.as_fd(), Some(LinkNameSpaceType::Mount))

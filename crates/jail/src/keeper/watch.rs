@@ -1,56 +1,237 @@
 //! The memory of runs where no cgroup bounds it: a look at every process, ten times a second.
 //!
+//! A process of its own looks, because a run decides how long that takes: one with very many
+//! mappings holds up whoever counts its pages, and must not hold up the keeper.
+//!
+//! ```text
+//!   keeper ── Look { runs } ──► watch: reads /proc ── Seen { over } ──► keeper: kills, tells
+//! ```
+//!
 //! A run's processes are those of its PID namespace, however they came to be. Their resident sets
-//! and page tables are summed. Pages that a fork shares with its zygote count in full there, so
-//! where that sum is over the limit, proportional sets are summed before anything is killed.
+//! and page tables are summed, which is quick and never too low. Pages that several processes map
+//! count in each there, so where that sum is over the limit, proportional sets are summed before
+//! anything is ended. A run whose pages cannot be counted in time is over the limit, and so is one
+//! of which a single process has more mapped than the whole run may use.
 //!
-//! Shared memory without a file is counted by its pieces, which the filter keeps small.
-//!
-//! What the kernel keeps for a process otherwise (buffers of pipes and pairs of sockets) is not
-//! seen here; the limit on descriptors bounds it.
+//! What is mapped nowhere is not seen so. What is in the run's files is told by its box. Shared
+//! memory without a file is counted by its pieces, which the filter keeps small; the template has no
+//! `/dev/zero`, of which there could be large ones. What the kernel keeps for a process otherwise
+//! (buffers of pipes and pairs of sockets) is not seen; the limit on descriptors bounds it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
-use wire::UnitId;
+use rustix::process::{DumpableBehavior, Signal};
+use wire::{FromWatch, Run, ToWatch, UnitId, WireError};
 
-use crate::sys;
-use crate::walls::seccomp;
+use crate::sys::{self, Side, SingleThread};
+use crate::walls::{Doing, WallError, seccomp};
 
 /// What the kernel calls a shared mapping without a file.
 const SHARED_MAPPING: &str = "/dev/zero (deleted)";
+/// Most processor time in which the pages of one run are counted.
+const COUNT_MAX: Duration = Duration::from_millis(200);
+/// Most processor time of one look after which no other run's pages are counted in it.
+const LOOK_MAX: Duration = Duration::from_millis(100);
+/// Most that a process has mapped of what every run shares: the zygote's heap and its libraries.
+/// Bytes; with every module that is imported it is half of this.
+const COMMON_BYTES_MAX: u64 = 128 << 20;
+/// Most runs in one look, so that they fit into a frame.
+const RUNS_MAX: usize = 500;
 
-/// What is known of one run.
+/// The keeper's side: the process that looks.
 #[derive(Debug)]
-pub(super) struct Run {
-    pub(super) unit: UnitId,
-    /// Its PID namespace, by the kernel's number.
-    pub(super) namespace: u64,
-    /// Bytes of its files.
-    pub(super) files: u64,
+pub(super) struct Watch {
+    pub(super) socket: OwnedFd,
+    /// Looks that were asked for and not answered yet.
+    owed: usize,
 }
 
-/// The runs that use more than `bytes_max`.
-pub(super) fn over(runs: &[Run], bytes_max: u64) -> Vec<UnitId> {
-    if runs.is_empty() {
-        return Vec::new();
+impl Watch {
+    /// Starts the process.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's.
+    pub(super) fn start(proof: SingleThread, bytes_max: u64) -> Result<Self, WallError> {
+        let (socket, end) = wire::pair().doing("make the watch's socket")?;
+        match sys::clone_process(proof, 0).doing("fork the watch")? {
+            Side::Parent { .. } => Ok(Self { socket, owed: 0 }),
+            Side::Child => {
+                let ended = keep_only(&end).and_then(|socket| look_on(socket, bytes_max));
+                sys::exit_now(i32::from(ended.is_err()))
+            }
+        }
     }
+
+    /// Asks for a look at these runs, unless the last one is still going on.
+    pub(super) fn ask(&mut self, runs: &[Run]) -> Result<(), WireError> {
+        if self.owed > 0 {
+            return Ok(());
+        }
+        for runs in runs.chunks(RUNS_MAX) {
+            wire::send_now(
+                &self.socket,
+                &ToWatch::Look {
+                    runs: runs.to_vec(),
+                },
+                &[],
+            )?;
+            self.owed += 1;
+        }
+        Ok(())
+    }
+
+    /// The runs that were found to use too much; `None` when the process is gone.
+    pub(super) fn hear(&mut self) -> Option<Vec<UnitId>> {
+        let FromWatch::Seen { over } = wire::receive(&self.socket).ok()??.message;
+        self.owed = self.owed.saturating_sub(1);
+        Some(over)
+    }
+}
+
+/// In the new process: lets go of everything of the keeper's but the socket, and of the keeper
+/// itself when that dies.
+fn keep_only(socket: &OwnedFd) -> Result<BorrowedFd<'static>, WallError> {
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
+        .doing("die with the keeper")?;
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
+        .doing("hide the watch's memory")?;
+    rustix::thread::set_name(c"hognose-watch").doing("name the watch")?;
+    sys::place_at(socket.as_fd(), 0).doing("keep the watch's socket")?;
+    sys::close_from(1).doing("close the keeper's descriptors")?;
+    sys::inherited(0).doing("find the watch's socket")
+}
+
+/// Looks whenever it is asked to, until the keeper is gone.
+fn look_on(socket: BorrowedFd<'_>, bytes_max: u64) -> Result<(), WallError> {
+    let mut counter = Counter {
+        bytes_max,
+        last: UnitId(0),
+    };
+    loop {
+        let frame = wire::receive::<ToWatch>(socket).map_err(std::io::Error::other);
+        let Some(frame) = frame.doing("hear the keeper")? else {
+            return Ok(());
+        };
+        let ToWatch::Look { runs } = frame.message;
+        let over = counter.over(&runs);
+        let told = wire::send(socket, &FromWatch::Seen { over }, &[]);
+        told.map_err(std::io::Error::other)
+            .doing("tell the keeper")?;
+    }
+}
+
+#[derive(Debug)]
+struct Counter {
+    /// Most memory of a run. Bytes.
+    bytes_max: u64,
+    /// The run whose pages were counted last; the next is another's turn.
+    last: UnitId,
+}
+
+impl Counter {
+    /// The runs that use more than they may, as far as this look finds them.
+    fn over(&mut self, runs: &[Run]) -> Vec<UnitId> {
+        let members = members();
+        let mut over = Vec::new();
+        let mut doubtful = Vec::new();
+        for run in runs {
+            let members = members.get(&run.namespace).map_or(&[][..], Vec::as_slice);
+            let members = with_memory_of_their_own(members);
+            match self.at_first_sight(run, &members) {
+                Sight::Fine => {}
+                Sight::Over => over.push(run.unit),
+                Sight::Doubtful { bytes_left } => doubtful.push((run.unit, members, bytes_left)),
+            }
+        }
+        // Those behind the last one first, then the others.
+        doubtful.sort_by_key(|(unit, ..)| (*unit <= self.last, *unit));
+        let start = processor_time();
+        for (unit, members, bytes_left) in doubtful {
+            self.last = unit;
+            if counts_more(&members, bytes_left) {
+                over.push(unit);
+            }
+            if processor_time().saturating_sub(start) > LOOK_MAX {
+                break;
+            }
+        }
+        over
+    }
+
+    /// What can be told of a run without looking at its page tables.
+    fn at_first_sight(&self, run: &Run, members: &[i32]) -> Sight {
+        let start = processor_time();
+        let mut resident = 0;
+        let mut pieces = BTreeSet::new();
+        for pid in members {
+            let own = resident_bytes(*pid);
+            if own > self.bytes_max.saturating_add(COMMON_BYTES_MAX) {
+                return Sight::Over;
+            }
+            resident += own;
+            note_shared_pieces(*pid, &mut pieces);
+            if processor_time().saturating_sub(start) > COUNT_MAX {
+                return Sight::Over;
+            }
+        }
+        let pieces = u64::try_from(pieces.len()).unwrap_or(u64::MAX);
+        let elsewhere = pieces
+            .saturating_mul(seccomp::SHARED_PIECE_BYTES_MAX.into())
+            .saturating_add(run.file_bytes);
+        match self.bytes_max.checked_sub(elsewhere) {
+            None => Sight::Over,
+            Some(bytes_left) if resident > bytes_left => Sight::Doubtful { bytes_left },
+            Some(_) => Sight::Fine,
+        }
+    }
+}
+
+/// What a first look at a run tells.
+#[derive(Debug)]
+enum Sight {
+    /// It is below its limit.
+    Fine,
+    /// It is over it, or nobody can tell in time.
+    Over,
+    /// It is over it if its processes share nothing.
+    Doubtful {
+        /// What its pages may be.
+        bytes_left: u64,
+    },
+}
+
+/// Whether the pages of these processes together are more, or too many to count.
+fn counts_more(members: &[i32], bytes_max: u64) -> bool {
+    let start = processor_time();
+    let mut sum = 0;
+    for pid in members {
+        sum += proportional_bytes(*pid);
+        if sum > bytes_max || processor_time().saturating_sub(start) > COUNT_MAX {
+            return true;
+        }
+    }
+    false
+}
+
+/// What this process has used so far: a busy machine makes nobody's pages uncountable.
+fn processor_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::try_from(time).unwrap_or_default()
+}
+
+/// Every process that can be seen, by PID namespace.
+fn members() -> BTreeMap<u64, Vec<i32>> {
     let mut members: BTreeMap<u64, Vec<i32>> = BTreeMap::new();
     for pid in numbers("/proc") {
         if let Some(namespace) = namespace_of(pid) {
             members.entry(namespace).or_default().push(pid);
         }
     }
-    let uses_more = |run: &&Run| {
-        let Some(members) = members.get(&run.namespace) else {
-            return false;
-        };
-        let members = with_memory_of_their_own(members);
-        let sum = |bytes: fn(i32) -> u64| members.iter().map(|pid| bytes(*pid)).sum::<u64>();
-        let others = run.files + sum(shared_bytes);
-        sum(resident_bytes) + others > bytes_max && sum(proportional_bytes) + others > bytes_max
-    };
-    runs.iter().filter(uses_more).map(|run| run.unit).collect()
+    members
 }
 
 /// One process for each memory: the one that holds a run's, and what `vfork` makes, share it.
@@ -96,19 +277,21 @@ fn proportional_bytes(pid: i32) -> u64 {
     })
 }
 
-/// The most that shared mappings without a file keep beside what is resident: their pages stay when
-/// a process lets go of them, for as long as one mapping of a piece is left.
-fn shared_bytes(pid: i32) -> u64 {
-    of_a_living_thread(pid, |thread| {
+/// Notes the pieces of shared memory without a file that a process has mapped, in whole or in part.
+/// Their pages stay when it lets go of them, for as long as one mapping of the piece is left.
+fn note_shared_pieces(pid: i32, pieces: &mut BTreeSet<u64>) {
+    let note = |thread: &str| {
         let maps = fs::read_to_string(format!("{thread}/maps")).ok()?;
-        let pieces = maps.lines().filter(|line| line.ends_with(SHARED_MAPPING));
-        let count = u64::try_from(pieces.count()).unwrap_or(u64::MAX);
-        Some(count.saturating_mul(seccomp::SHARED_PIECE_BYTES_MAX.into()))
-    })
+        let lines = maps.lines().filter(|line| line.ends_with(SHARED_MAPPING));
+        // Range, rights, offset, device, inode.
+        pieces.extend(lines.filter_map(|line| line.split(' ').nth(4)?.parse::<u64>().ok()));
+        Some(0)
+    };
+    of_a_living_thread(pid, note);
 }
 
 /// A first thread that has ended shows no memory, though the others have it all.
-fn of_a_living_thread(pid: i32, bytes: impl Fn(&str) -> Option<u64>) -> u64 {
+fn of_a_living_thread(pid: i32, mut bytes: impl FnMut(&str) -> Option<u64>) -> u64 {
     let tasks = format!("/proc/{pid}/task");
     numbers(&tasks)
         .find_map(|thread| bytes(&format!("{tasks}/{thread}")))
@@ -139,13 +322,36 @@ mod tests {
     #[test]
     fn a_run_is_its_pid_namespace() {
         let own = i32::try_from(std::process::id()).unwrap();
-        let namespace = namespace_of(own).unwrap();
         let run = |unit, namespace| Run {
             unit: UnitId(unit),
             namespace,
-            files: 0,
+            file_bytes: 0,
         };
-        assert_eq!(over(&[run(1, namespace), run(2, 1)], 1), [UnitId(1)]);
-        assert_eq!(over(&[run(1, namespace)], u64::MAX), []);
+        let runs = [run(1, namespace_of(own).unwrap()), run(2, 1)];
+        let over = |bytes_max| {
+            let last = UnitId(0);
+            Counter { bytes_max, last }.over(&runs)
+        };
+        assert_eq!(over(1), [UnitId(1)]);
+        assert_eq!(over(1 << 50), []);
+    }
+
+    #[test]
+    fn the_next_look_counts_for_whoever_was_not_counted_last() {
+        // Its files are all that it may have, so that its own pages are in doubt.
+        let own = namespace_of(i32::try_from(std::process::id()).unwrap()).unwrap();
+        let run = |unit| Run {
+            unit: UnitId(unit),
+            namespace: own,
+            file_bytes: 1 << 50,
+        };
+        let mut counter = Counter {
+            bytes_max: 1 << 50,
+            last: UnitId(1),
+        };
+        assert_eq!(
+            counter.over(&[run(1), run(2), run(3)]),
+            [UnitId(2), UnitId(3), UnitId(1)]
+        );
     }
 }

@@ -80,7 +80,8 @@ enum Check {
     SocketpairKind,
     /// `setsockopt` of what does not reach beyond the socket and takes no memory.
     SocketOption,
-    /// `prctl` options that name a thread or only read.
+    /// `prctl` options that name a thread or only read. Not those that name memory: the watch knows
+    /// shared memory by the kernel's name for it.
     PrctlOption,
     /// `ioctl` numbers of pipes, terminals that are none, and descriptors' flags.
     IoctlNumber,
@@ -182,19 +183,13 @@ impl Check {
             Self::PrctlOption => one_of(
                 0,
                 &[
-                    1,
-                    2,
-                    3,
-                    4, // PDEATHSIG and DUMPABLE: about the caller only
-                    15,
-                    16, // NAME
+                    1, 2, 3, 4, // PDEATHSIG and DUMPABLE: about the caller only
+                    15, 16, // NAME
                     21, // GET_SECCOMP
                     23, // CAPBSET_READ
                     27, // GET_SECUREBITS
-                    29,
-                    30,          // TIMERSLACK
-                    39,          // GET_NO_NEW_PRIVS
-                    0x5356_4d41, // SET_VMA: names of memory, which glibc and malloc libraries give
+                    29, 30, // TIMERSLACK
+                    39, // GET_NO_NEW_PRIVS
                 ],
                 errno(libc::EPERM),
             ),

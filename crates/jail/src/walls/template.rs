@@ -7,7 +7,8 @@
 //!   /env/bin/python3, /env/lib/…             the environment and its packages     bind, ro
 //!   /usr/lib/hognose                         our guest files                       ro
 //!   /etc/{passwd,group,hosts}                made up                               ro
-//!   /dev/{null,zero,full,random,urandom}     bind; /dev/shm and /tmp lead into /box
+//!   /dev/{null,full,random,urandom}          bind; /dev/zero where a cgroup counts memory;
+//!                                            /dev/shm and /tmp lead into /box
 //!   /proc                                    of the run's own processes, put there by its init
 //!   /box                                     the run's own tmpfs, likewise: work, tmp, shm
 //! ```
@@ -43,7 +44,9 @@ pub const LIBRARIES: &str = "/env/lib";
 /// Room for the made-up files of the template. Bytes.
 const TEMPLATE_BYTES_MAX: u64 = 32 << 20;
 /// The devices a program may expect.
-const DEVICES: [&str; 5] = ["null", "zero", "full", "random", "urandom"];
+const DEVICES: [&str; 4] = ["null", "full", "random", "urandom"];
+/// A device that is memory for whoever maps it, which only a cgroup counts.
+const MEMORY_DEVICE: &str = "zero";
 
 const READ_ONLY: u64 = libc::MOUNT_ATTR_RDONLY;
 const NO_SETUID: u64 = libc::MOUNT_ATTR_NOSUID;
@@ -75,13 +78,18 @@ pub fn mount_own_proc() -> Result<(), WallError> {
 
 /// Builds the root and makes it this process's; the caller must be in a new mount namespace.
 ///
-/// `guest` are the files to put below [`GUEST`], name and content.
+/// `guest` are the files to put below [`GUEST`], name and content; `counts_all` is whether a cgroup
+/// counts all memory of a run.
 ///
 /// # Errors
 ///
 /// The kernel's, with the path that failed.
-pub fn build(runtime: &Runtime, guest: &[(&str, &[u8])]) -> Result<(), WallError> {
-    let binds = binds(runtime);
+pub fn build(
+    runtime: &Runtime,
+    guest: &[(&str, &[u8])],
+    counts_all: bool,
+) -> Result<(), WallError> {
+    let binds = binds(runtime, counts_all);
     let mut trees = Vec::new();
     for (source, target) in &binds {
         trees.push((clone_tree(source)?, target));
@@ -199,7 +207,7 @@ fn remount_root_read_only() -> io::Result<()> {
 }
 
 /// What is bound where: host path, path in the new root.
-fn binds(runtime: &Runtime) -> Vec<(PathBuf, PathBuf)> {
+fn binds(runtime: &Runtime, counts_all: bool) -> Vec<(PathBuf, PathBuf)> {
     let mut binds = vec![
         (runtime.executable.clone(), interpreter(runtime)),
         (runtime.standard_library.clone(), standard_library(runtime)),
@@ -216,7 +224,10 @@ fn binds(runtime: &Runtime) -> Vec<(PathBuf, PathBuf)> {
     if let Some(zones) = &runtime.time_zones {
         binds.push((zones.clone(), zones.clone()));
     }
-    for device in DEVICES {
+    for device in DEVICES
+        .into_iter()
+        .chain(counts_all.then_some(MEMORY_DEVICE))
+    {
         let path = Path::new("/dev").join(device);
         binds.push((path.clone(), path));
     }

@@ -1,16 +1,18 @@
 //! A unit's life in the keeper: made, ready, running, dead.
 
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Instant;
 
 use rustix::event::epoll;
 use rustix::io::Errno;
 use rustix::net::RecvFlags;
-use wire::{Exit, Frame, FromInit, FromKeeper, Kind, UnitId};
+use wire::{Exit, Frame, FromInit, FromKeeper, Kind, Run, UnitId};
 
+use super::super::reap_all;
 use super::super::unit::{Parts, Phase, ServerEnds, Unit, UnitEnds};
+use super::super::watch::Watch;
 use super::super::zygotes::{self, Zygote, ZygoteId};
-use super::super::{reap_all, watch};
 use super::{ANSWER_MAX, Keeper, ServerGone, Source, add};
 use crate::walls::cgroup::Leaf;
 use crate::walls::{Doing, WallError};
@@ -263,24 +265,41 @@ impl Keeper {
         Ok(())
     }
 
+    /// Has the watch look at the runs, if there is one.
     pub(super) fn watch_memory(&mut self) {
-        let running: Vec<_> = self
+        let Some(watch) = &mut self.watch else {
+            return;
+        };
+        let runs: Vec<_> = self
             .units
             .iter()
             .filter(|(_, (unit, _))| matches!(unit.phase, Phase::Running))
             .filter_map(|(id, (unit, _))| {
-                Some(watch::Run {
+                Some(Run {
                     unit: *id,
                     namespace: unit.namespace?,
-                    files: unit.box_bytes(),
+                    file_bytes: unit.box_bytes(),
                 })
             })
             .collect();
-        for id in watch::over(&running, self.setup.limits.memory_bytes_max) {
-            if let Some((unit, _)) = self.units.get_mut(&id) {
+        // If it is gone, its socket says so, and nothing goes on without it.
+        drop(watch.ask(&runs));
+    }
+
+    /// Ends the runs that the watch has found.
+    pub(super) fn hear_watch(&mut self) -> Result<(), WallError> {
+        let over = self.watch.as_mut().and_then(Watch::hear);
+        let over = over
+            .ok_or_else(|| io::Error::other("it ended"))
+            .doing("hear the watch")?;
+        for id in over {
+            if let Some((unit, _)) = self.units.get_mut(&id)
+                && matches!(unit.phase, Phase::Running)
+            {
                 unit.out_of_memory = true;
                 unit.kill_for_memory();
             }
         }
+        Ok(())
     }
 }

@@ -5,7 +5,7 @@ mod warmth;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use rustix::event::epoll::{self, EventData, EventFlags};
@@ -13,6 +13,7 @@ use rustix::io::Errno;
 use wire::{FromKeeper, Kind, Setup, ToKeeper, UnitId, Wall, WireError};
 
 use super::unit::{Phase, Unit};
+use super::watch::Watch;
 use super::zygotes::{Zygote, ZygoteId};
 use crate::sys::{self, SingleThread};
 use crate::walls::cgroup::Cgroups;
@@ -37,10 +38,11 @@ enum Source {
     Preparing(UnitId),
     /// The init of a unit died.
     Init(UnitId),
+    Watch,
 }
 
 impl Source {
-    const BITS: u32 = 62;
+    const BITS: u32 = 61;
 
     fn token(self) -> EventData {
         let (tag, id) = match self {
@@ -48,6 +50,7 @@ impl Source {
             Self::Zygote(id) => (1, id.0),
             Self::Preparing(id) => (2, id.0),
             Self::Init(id) => (3, id.0),
+            Self::Watch => (4, 0),
         };
         EventData::new_u64((tag << Self::BITS) | id)
     }
@@ -58,6 +61,7 @@ impl Source {
             1 => Self::Zygote(ZygoteId(id)),
             2 => Self::Preparing(UnitId(id)),
             3 => Self::Init(UnitId(id)),
+            4 => Self::Watch,
             _ => Self::Server,
         }
     }
@@ -70,6 +74,8 @@ pub(super) struct Keeper {
     setup: Setup,
     template: OwnedFd,
     cgroups: Option<Cgroups>,
+    /// Where no cgroup bounds a run's memory.
+    watch: Option<Watch>,
     users: super::users::Users,
     server: BorrowedFd<'static>,
     epoll: OwnedFd,
@@ -107,11 +113,16 @@ impl Keeper {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).doing("make an epoll")?;
         let lifeline =
             rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).doing("make the lifeline")?;
+        let watch = match cgroups {
+            Some(_) => None,
+            None => Some(Watch::start(proof, setup.limits.memory_bytes_max)?),
+        };
         let keeper = Self {
             proof,
             setup,
             template,
             cgroups,
+            watch,
             users,
             server,
             epoll,
@@ -124,6 +135,9 @@ impl Keeper {
             raised: false,
         };
         add(&keeper.epoll, server, Source::Server).doing("listen to the server")?;
+        if let Some(watch) = &keeper.watch {
+            add(&keeper.epoll, watch.socket.as_fd(), Source::Watch).doing("listen to the watch")?;
+        }
         Ok(keeper)
     }
 
@@ -171,6 +185,7 @@ impl Keeper {
             Source::Zygote(id) => self.hear_zygote(id),
             Source::Preparing(unit) => Ok(self.hear_preparing(unit)),
             Source::Init(unit) => Ok(self.bury(unit)),
+            Source::Watch => self.hear_watch().map(Ok),
         }
     }
 
@@ -212,16 +227,14 @@ impl Keeper {
             || self
                 .units
                 .values()
-                .any(|(unit, _)| unit.is_preparing() || (self.cgroups.is_none() && running(unit)))
+                .any(|(unit, _)| unit.is_preparing() || (self.watch.is_some() && running(unit)))
     }
 
     fn tick(&mut self) -> Result<(), ServerGone> {
         super::reap_all();
         self.tend_zygotes();
         self.fail_late_units()?;
-        if self.cgroups.is_none() {
-            self.watch_memory();
-        }
+        self.watch_memory();
         Ok(())
     }
 
