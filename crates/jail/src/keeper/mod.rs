@@ -12,6 +12,7 @@
 //! The control socket is descriptor 0. When the server goes away, however it does, the socket
 //! ends, and the inner keeper with it.
 
+mod locks;
 mod start;
 mod unit;
 mod users;

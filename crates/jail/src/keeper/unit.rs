@@ -27,7 +27,7 @@ pub(super) struct Unit {
     pub(super) namespace: Option<u64>,
     pub(super) leaf: Option<Leaf>,
     pub(super) own_box: OwnedFd,
-    /// Killed by the memory watch.
+    /// Killed for its memory by us, not by the kernel.
     pub(super) out_of_memory: bool,
     /// The server was told how the program ended.
     pub(super) ended: bool,
@@ -146,8 +146,9 @@ impl Unit {
         let _ = rustix::process::pidfd_send_signal(&self.init, Signal::KILL);
     }
 
-    /// Kills every process of the unit, but lets the zygote tell how the program ended.
-    pub(super) fn kill_for_memory(&self) {
+    /// Kills every process of the unit for its memory, but lets the zygote tell how the program ended.
+    pub(super) fn end_for_memory(&mut self) {
+        self.out_of_memory = true;
         let _ = rustix::process::pidfd_send_signal(&self.init, Signal::KILL);
     }
 

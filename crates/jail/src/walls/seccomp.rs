@@ -65,10 +65,11 @@ const fn errno(number: i32) -> u32 {
 /// Calls that go through with harmless arguments only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Check {
-    /// `clone` without any flag that makes a namespace, or a child of the parent.
+    /// `clone` without any flag that makes a namespace, or a child of the parent; and of processes
+    /// that share descriptors, threads only: record locks outlive their owner otherwise.
     CloneFlags,
     /// `fcntl` commands that copy, read or lock. A lease on a file of the environment would stop
-    /// whoever else opens it.
+    /// whoever else opens it; locks of open file descriptions have no owner to be counted for.
     FcntlCommand,
     /// `socket`: none, and the answer of a kernel without the family.
     SocketNone,
@@ -124,7 +125,9 @@ impl Check {
                 const REFUSED_FLAGS: u32 = 0x7E02_8080;
                 vec![
                     load(argument(0)),
-                    branch(IF_ANY_BIT, REFUSED_FLAGS, 0, 1),
+                    branch(IF_ANY_BIT, REFUSED_FLAGS, 2, 0),
+                    branch(IF_ANY_BIT, libc::CLONE_THREAD.unsigned_abs(), 2, 0),
+                    branch(IF_ANY_BIT, libc::CLONE_FILES.unsigned_abs(), 0, 1),
                     give(ERRNO | errno(libc::EPERM)),
                     give(ALLOW),
                 ]
@@ -174,7 +177,6 @@ impl Check {
                 &[
                     0, 1, 2, 3, 4, // DUPFD, GETFD, SETFD, GETFL, SETFL
                     5, 6, 7, // GETLK, SETLK, SETLKW
-                    36, 37, 38, // the same for open file descriptions
                     1027, 1030, // DUPFD_QUERY, DUPFD_CLOEXEC
                     1031, 1032, // SETPIPE_SZ, GETPIPE_SZ
                 ],

@@ -1,5 +1,6 @@
 //! A unit's life in the keeper: made, ready, running, dead.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Instant;
@@ -9,10 +10,10 @@ use rustix::io::Errno;
 use rustix::net::RecvFlags;
 use wire::{Exit, Frame, FromInit, FromKeeper, Kind, Run, UnitId};
 
-use super::super::reap_all;
 use super::super::unit::{Parts, Phase, ServerEnds, Unit, UnitEnds};
-use super::super::watch::Watch;
+use super::super::watch::{self, Watch};
 use super::super::zygotes::{self, Zygote, ZygoteId};
+use super::super::{locks, reap_all};
 use super::{ANSWER_MAX, Keeper, ServerGone, Source, add};
 use crate::walls::cgroup::Leaf;
 use crate::walls::{Doing, WallError};
@@ -286,6 +287,25 @@ impl Keeper {
         drop(watch.ask(&runs));
     }
 
+    /// Ends the runs that have too many record locks, which are memory that nothing else counts.
+    pub(super) fn count_locks(&mut self) {
+        let mut sums: BTreeMap<u64, usize> = BTreeMap::new();
+        for (pid, count) in locks::by_process() {
+            if let Some(namespace) = watch::namespace_of(pid) {
+                *sums.entry(namespace).or_default() += count;
+            }
+        }
+        let too_many = |unit: &Unit| {
+            let sum = unit.namespace.and_then(|namespace| sums.get(&namespace));
+            sum.is_some_and(|sum| *sum > locks::LOCKS_MAX)
+        };
+        for (unit, _) in self.units.values_mut() {
+            if matches!(unit.phase, Phase::Running) && too_many(unit) {
+                unit.end_for_memory();
+            }
+        }
+    }
+
     /// Ends the runs that the watch has found.
     pub(super) fn hear_watch(&mut self) -> Result<(), WallError> {
         let over = self.watch.as_mut().and_then(Watch::hear);
@@ -296,8 +316,7 @@ impl Keeper {
             if let Some((unit, _)) = self.units.get_mut(&id)
                 && matches!(unit.phase, Phase::Running)
             {
-                unit.out_of_memory = true;
-                unit.kill_for_memory();
+                unit.end_for_memory();
             }
         }
         Ok(())

@@ -20,7 +20,8 @@ use crate::walls::cgroup::Cgroups;
 use crate::walls::seccomp::Filter;
 use crate::walls::{Doing, WallError};
 
-/// How often limits of time and, without a cgroup, of memory are looked at while there is need.
+/// How often limits of time, of locks and, without a cgroup, of memory are looked at while there is
+/// need.
 const TICK: Duration = Duration::from_millis(100);
 /// Longest time in which a zygote imports everything.
 const WARMING_MAX: Duration = Duration::from_mins(2);
@@ -227,7 +228,7 @@ impl Keeper {
             || self
                 .units
                 .values()
-                .any(|(unit, _)| unit.is_preparing() || (self.watch.is_some() && running(unit)))
+                .any(|(unit, _)| unit.is_preparing() || running(unit))
     }
 
     fn tick(&mut self) -> Result<(), ServerGone> {
@@ -235,6 +236,7 @@ impl Keeper {
         self.tend_zygotes();
         self.fail_late_units()?;
         self.watch_memory();
+        self.count_locks();
         Ok(())
     }
 
