@@ -57,6 +57,10 @@ class ForbiddenImportError(ImportError):
 ForbiddenImportError.__module__ = "builtins"
 
 
+# The text itself, where a subclass of `str` may say that it is another. A `TypeError` for what is no text.
+_plain = str.__str__
+
+
 # Modules that a public program does not see. Libraries that hold them keep them. Set by the zygote.
 hidden = []
 
@@ -100,10 +104,13 @@ def _import_guards(allowed, is_library):
     real_import_module = importlib.import_module
     modules = sys.modules
     frame_of = sys._getframe
+    plain = _plain
 
     def __import__(name, globals=None, locals=None, fromlist=(), level=0):
-        if type(name) is not str:
-            return real_import(name, globals, locals, fromlist, level)
+        try:
+            name = plain(name)
+        except TypeError:
+            return real_import(name, globals, locals, fromlist, level)  # It is no text, and says so.
         if level:
             package = globals.get("__package__") or globals.get("__name__") if type(globals) is dict else None
             top = package.partition(".")[0] if type(package) is str else name
@@ -124,9 +131,12 @@ def _import_guards(allowed, is_library):
         raise ForbiddenImportError(top, name=top)
 
     def import_module(name, package=None):
-        top = name
-        if type(name) is str:
-            top = (package if name.startswith(".") and type(package) is str else name).partition(".")[0]
+        try:
+            name = plain(name)
+            package = package and plain(package)
+        except TypeError:
+            return real_import_module(name, package)
+        top = (package if name.startswith(".") and package else name).partition(".")[0]
         if top in allowed or is_library(frame_of(1)):
             return real_import_module(name, package)
         raise ForbiddenImportError(top, name=top)

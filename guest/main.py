@@ -5,7 +5,6 @@ the limits and the public import list as arguments, an environment of constants,
 output on /dev/null, and the keeper's socket as descriptor 3.
 """
 
-import ctypes
 import os
 import sys
 
@@ -17,6 +16,8 @@ class Walls:
     """The jail's half of the fork, as `zygote.serve` wants it. The library keeps the state."""
 
     def __init__(self, limits):
+        import ctypes  # Here: the module's names can be seen from every frame of a program.
+
         # PyDLL: the interpreter's lock is kept, since there is no other thread to give it to, and it
         # must be held on both sides of a fork that CPython does not know of.
         self._library = ctypes.PyDLL(FOLDER + "/libconfine.so")
@@ -41,12 +42,13 @@ class Walls:
 
 def main():
     kind, *limits, imports_public = sys.argv[1:]
-    walls = Walls([int(limit) for limit in limits])
+    walls = [Walls([int(limit) for limit in limits])]
     sys.path.insert(0, FOLDER)
     import zygote
 
     del sys.path[0]
-    zygote.serve(walls, kind, CONTROL_FD, frozenset(imports_public.split(",")))
+    # Handed over, not kept: what a frame holds, a program can find.
+    zygote.serve(walls.pop(), kind, CONTROL_FD, frozenset(imports_public.split(",")))
 
 
 main()

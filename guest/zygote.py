@@ -91,6 +91,7 @@ def serve(walls, kind, control_fd, imports_public=guard.PUBLIC_IMPORTS):
         sys.stderr.write(f"the zygote is not fit to fork: {trouble}\n")
         os._exit(EXIT_NOT_SETTLED)
     if walls.become_unit(control_fd):
+        del walls  # The library's door to native code is nothing for a program to find.
         try:
             unit.run(JOB_FD)
         finally:

@@ -40,6 +40,7 @@ class Walls:
             status = os.waitpid(pid, 0)[1]
             self.socket.send(str(os.waitstatus_to_exitcode(status)).encode())
     def enter(self, folder, fds):
+        self.socket.detach()  # Its number may be the job's from here on.
         for number, fd in enumerate(fds): os.dup2(fd, number, inheritable=number < 3)
         os.closerange(4, 4096)
         os.chdir(folder)
