@@ -8,6 +8,7 @@ use rustix::pipe::PipeFlags;
 use rustix::process::Signal;
 use wire::{Limits, ToZygote, UnitId};
 
+use super::work::forget;
 use super::zygotes::ZygoteId;
 use crate::init::Init;
 use crate::sys::{self, Side, SingleThread, clone_flags};
@@ -140,10 +141,19 @@ impl Unit {
         })
     }
 
-    /// Kills every process of the unit, through its init.
-    pub(super) fn kill(&mut self) {
-        self.phase = Phase::Dying;
+    /// Kills every process of the unit, through its init; `epoll` is where its preparation is heard of.
+    pub(super) fn kill(&mut self, epoll: &OwnedFd) {
+        self.hear_no_more(epoll);
         let _ = rustix::process::pidfd_send_signal(&self.init, Signal::KILL);
+    }
+
+    /// Ends its preparation, if that goes on, and listens to it no more.
+    pub(super) fn hear_no_more(&mut self, epoll: &OwnedFd) {
+        match std::mem::replace(&mut self.phase, Phase::Dying) {
+            Phase::Mounting(from_init, ..) => forget(epoll, &from_init),
+            Phase::Entering(ends) => forget(epoll, &ends.job),
+            Phase::Ready | Phase::Running | Phase::Dying => {}
+        }
     }
 
     /// Kills every process of the unit for its memory, but lets the zygote tell how the program ended.

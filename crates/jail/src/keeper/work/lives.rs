@@ -5,7 +5,6 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Instant;
 
-use rustix::event::epoll;
 use rustix::io::Errno;
 use rustix::net::RecvFlags;
 use wire::{Exit, Frame, FromInit, FromKeeper, Kind, Run, UnitId};
@@ -14,7 +13,7 @@ use super::super::unit::{Parts, Phase, ServerEnds, Unit, UnitEnds};
 use super::super::watch::{self, Watch};
 use super::super::zygotes::{self, Zygote, ZygoteId};
 use super::super::{locks, reap_all};
-use super::{ANSWER_MAX, Keeper, ServerGone, Source, add};
+use super::{ANSWER_MAX, Keeper, ServerGone, Source, add, forget};
 use crate::walls::cgroup::Leaf;
 use crate::walls::{Doing, WallError};
 
@@ -37,7 +36,7 @@ impl Keeper {
                 match self.units.get_mut(&id) {
                     // Its end is told when its init is dead.
                     Some((unit, _)) => {
-                        unit.kill();
+                        unit.kill(&self.epoll);
                         Ok(())
                     }
                     None => self.tell(&FromKeeper::Gone { unit: id }),
@@ -85,6 +84,7 @@ impl Keeper {
         };
         match std::mem::replace(&mut unit.phase, Phase::Ready) {
             Phase::Mounting(from_init, unit_ends, ends) => {
+                forget(&self.epoll, &from_init);
                 let heard = wire::receive::<FromInit>(&from_init);
                 let ordered = match heard {
                     Ok(Some(Frame {
@@ -145,7 +145,7 @@ impl Keeper {
             }
             Err(_) => 0,
         };
-        let _ = epoll::delete(&self.epoll, &ends.job);
+        forget(&self.epoll, &ends.job);
         match said.get(..count) {
             Some([wire::job::READY]) => self.hand_over(id, &ends),
             Some([wire::job::FAILED, reason @ ..]) => {
@@ -176,7 +176,7 @@ impl Keeper {
     pub(super) fn fail(&mut self, id: UnitId, reason: String) -> Result<(), ServerGone> {
         if let Some((unit, _)) = self.units.get_mut(&id) {
             unit.ended = true;
-            unit.kill();
+            unit.kill(&self.epoll);
         }
         self.tell(&FromKeeper::Failed { unit: id, reason })
     }
@@ -202,26 +202,27 @@ impl Keeper {
         };
         // The server first: a request waits for it.
         let told = wire::send(self.server, &ended, &[]);
-        unit.kill();
+        unit.kill(&self.epoll);
         told.map_err(ServerGone::from)
     }
 
     /// The init is dead, and with it everything that was in the run.
     pub(super) fn bury(&mut self, id: UnitId) -> Result<(), ServerGone> {
         reap_all();
-        let Some((unit, _)) = self.units.remove(&id) else {
+        let Some((mut unit, _)) = self.units.remove(&id) else {
             return Ok(());
         };
+        unit.hear_no_more(&self.epoll);
         self.users.give_back(id);
         let Unit {
             zygote,
             leaf,
             ended,
-            phase,
             out_of_memory,
+            init,
             ..
         } = unit;
-        drop(phase);
+        forget(&self.epoll, &init);
         if let (Some(cgroups), Some(leaf)) = (&mut self.cgroups, leaf) {
             cgroups.give_back(leaf);
         }

@@ -211,7 +211,7 @@ impl Keeper {
             }
             ToKeeper::End { unit } => {
                 if let Some((unit, _)) = self.units.get_mut(&unit) {
-                    unit.kill();
+                    unit.kill(&self.epoll);
                 } else {
                     self.wanted.retain(|(wanted, _)| *wanted != unit);
                     return self.tell(&FromKeeper::Gone { unit });
@@ -278,4 +278,10 @@ fn add(epoll: &OwnedFd, descriptor: BorrowedFd<'_>, source: Source) -> io::Resul
         source.token(),
         EventFlags::IN,
     )?)
+}
+
+/// To close a descriptor is not enough: an init that was forked a moment ago still has a copy, and the
+/// loop would be woken for it, in vain, until that lets go.
+pub(super) fn forget(epoll: &OwnedFd, descriptor: &OwnedFd) {
+    let _not_listened_to = epoll::delete(epoll, descriptor);
 }

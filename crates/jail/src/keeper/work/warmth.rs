@@ -9,7 +9,7 @@ use wire::{Frame, FromKeeper, FromZygote, Kind, UnitId};
 
 use super::super::zygotes::{self, FORKS_MAX, Zygote, ZygoteId};
 use super::super::{reap_all, watch};
-use super::{ANSWER_MAX, Keeper, RESTART_PAUSE, ServerGone, Source, WARMING_MAX, add};
+use super::{ANSWER_MAX, Keeper, RESTART_PAUSE, ServerGone, Source, WARMING_MAX, add, forget};
 use crate::walls::{Doing, WallError};
 
 impl Keeper {
@@ -95,6 +95,7 @@ impl Keeper {
         let Some(zygote) = self.zygotes.remove(&id) else {
             return Ok(Ok(()));
         };
+        forget(&self.epoll, &zygote.control);
         zygote.kill();
         if !self.raised {
             let reason = "it ended before it was ready; its last words are above";
@@ -122,10 +123,14 @@ impl Keeper {
 
     /// Closes the sockets of retired zygotes that have no unit left, at which they exit.
     pub(super) fn let_retired_go(&mut self) {
-        let units = &self.units;
+        let (units, epoll) = (&self.units, &self.epoll);
         self.zygotes.retain(|id, zygote| {
-            zygote.phase != zygotes::Phase::Retired
-                || units.values().any(|(unit, _)| unit.zygote == *id)
+            let stays = zygote.phase != zygotes::Phase::Retired
+                || units.values().any(|(unit, _)| unit.zygote == *id);
+            if !stays {
+                forget(epoll, &zygote.control);
+            }
+            stays
         });
     }
 
