@@ -14,7 +14,8 @@ mod timestamp;
 pub use error::ErrorCode;
 pub use request::{Attachment, ExecuteRequest, RETURN_NAMES_READ_MAX, Unreadable};
 pub use response::{
-    Answer, ErrorAnswer, ErrorDetails, ExecutionDetails, ExecutionResult, Load, OutputFile,
-    OutputFiles, ProcessedAttachment, RequestContext, ServerStatus, SuccessAnswer, Usage, UserInfo,
+    Answer, ErrorAnswer, ErrorDetails, ExecutionDetails, ExecutionResult, LimitHit, Load,
+    OutputFile, OutputFiles, ProcessedAttachment, RequestContext, ServerStatus, SuccessAnswer,
+    Usage, UserInfo,
 };
 pub use timestamp::Timestamp;

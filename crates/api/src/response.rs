@@ -68,7 +68,7 @@ impl Answer {
             }
             Self::Error(error) => match &error.execution_result {
                 Some(ExecutionResult::Ended { stdout, stderr, .. }) => stdout.len() + stderr.len(),
-                Some(ExecutionResult::Nothing {}) | None => 0,
+                Some(ExecutionResult::Nothing { .. }) | None => 0,
             },
         }
     }
@@ -258,6 +258,9 @@ pub struct ExecutionDetails {
     /// What it used, if the operator shows it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
+    /// The limit that took something from it; absent where none did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit_hit: Option<LimitHit>,
 }
 
 /// What came of a program that failed.
@@ -265,7 +268,14 @@ pub struct ExecutionDetails {
 #[serde(untagged)]
 pub enum ExecutionResult {
     /// It did not run, or not to its own end.
-    Nothing {},
+    Nothing {
+        /// What it used, if it ran and the operator shows it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        usage: Option<Usage>,
+        /// The limit that ended it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        limit_hit: Option<LimitHit>,
+    },
     /// It failed by itself.
     Ended {
         /// Standard output.
@@ -285,18 +295,53 @@ pub enum ExecutionResult {
         /// What it used, if the operator shows it.
         #[serde(skip_serializing_if = "Option::is_none")]
         usage: Option<Usage>,
+        /// The limit that ended it, or took something from it; absent where none did.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        limit_hit: Option<LimitHit>,
     },
 }
 
-/// What a program used.
+impl ExecutionResult {
+    /// Of a program that did not run.
+    pub const NOTHING: Self = Self::Nothing {
+        usage: None,
+        limit_hit: None,
+    };
+}
+
+/// What a program used. `null` where the host does not count it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Usage {
     /// Processor time, milliseconds.
-    pub cpu_ms: f64,
+    pub cpu_ms: Option<f64>,
     /// Wall-clock time, milliseconds.
     pub wall_ms: f64,
-    /// Largest resident set, bytes.
-    pub memory_peak_bytes: u64,
+    /// How long it waited for a place to run, milliseconds.
+    pub queue_ms: f64,
+    /// Most memory at once, bytes.
+    pub memory_peak_bytes: Option<u64>,
+    /// Most processes and threads at once.
+    pub processes_peak: Option<u32>,
+    /// Bytes written to standard output and standard error.
+    pub output_bytes: u64,
+}
+
+/// A limit that a program met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LimitHit {
+    /// Wall-clock time.
+    Wall,
+    /// Processor time of one process.
+    Cpu,
+    /// Memory.
+    Memory,
+    /// Processes and threads.
+    Processes,
+    /// Output.
+    Output,
+    /// Bytes or number of files.
+    Disk,
 }
 
 /// The files that were asked for, each name once, in the order asked.

@@ -17,6 +17,6 @@ mod unit;
 
 pub use fault::Fault;
 pub use job::{CollectLimits, Imports, InputFile, Job};
-pub use outcome::{Captured, Ending, FileTrouble, Outcome, Usage};
+pub use outcome::{Captured, Ending, FileTrouble, LimitHit, Outcome, Usage};
 pub use pool::{Pool, PoolSettings, Status};
 pub use wire::{Kind, Limits, Runtime, Setup, Wall};

@@ -17,6 +17,8 @@ pub struct Outcome {
     pub files: Vec<(String, Result<Vec<u8>, FileTrouble>)>,
     /// What it used.
     pub usage: Usage,
+    /// The limit that ended it or took something from it.
+    pub limit_hit: Option<LimitHit>,
 }
 
 /// How a program ended.
@@ -37,6 +39,23 @@ pub enum Ending {
     },
 }
 
+/// A limit that a run met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LimitHit {
+    /// Wall-clock time: it was killed.
+    Wall,
+    /// Processor time of one process: the program was killed.
+    Cpu,
+    /// Memory: the program, or a child of it, was killed.
+    Memory,
+    /// Processes and threads: one more was refused.
+    Processes,
+    /// Output: the rest was dropped.
+    Output,
+    /// Files: there was no more room for bytes or for another file at its end.
+    Disk,
+}
+
 /// One captured output stream.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Captured {
@@ -44,6 +63,14 @@ pub struct Captured {
     pub bytes: Vec<u8>,
     /// Bytes beyond it, which were read and dropped.
     pub dropped: u64,
+}
+
+impl Captured {
+    /// Bytes that the program wrote to it.
+    #[must_use]
+    pub fn written(&self) -> u64 {
+        u64::try_from(self.bytes.len()).unwrap_or(u64::MAX) + self.dropped
+    }
 }
 
 /// Why a file did not come back. The message is for the caller.
@@ -103,11 +130,19 @@ impl FileTrouble {
     }
 }
 
-/// What a run used, as the kernel counted it.
+/// What a run used, as the kernel counted it. Nothing where that is not known.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Usage {
-    /// Processor time, user and system, of the program and the children it waited for.
-    pub cpu: Duration,
-    /// Largest resident set of the program. Bytes.
-    pub memory_peak_bytes: u64,
+    /// Processor time, user and system, of the program and the children it waited for, from the
+    /// hand-over on; too much by at most the time in which the keeper hears of that.
+    pub cpu: Option<Duration>,
+    /// How long the job waited for a unit, until it was handed over.
+    pub queue: Duration,
+    /// Most memory of all processes and files at once; without a cgroup the largest resident set
+    /// of the program or a child it waited for. Bytes.
+    pub memory_peak_bytes: Option<u64>,
+    /// Most processes and threads at once, the program among them.
+    pub processes_peak: Option<u32>,
+    /// Bytes that were written to both streams, kept or dropped.
+    pub output_bytes: u64,
 }

@@ -9,7 +9,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{oneshot, watch};
 use wire::{FromKeeper, ToKeeper, UnitId, Wall};
@@ -164,6 +164,7 @@ impl Pool {
     ///
     /// A [`Fault`] where we broke; whatever the program does is an [`Outcome`].
     pub async fn run(&self, job: Job) -> Result<Outcome, Fault> {
+        let asked = Instant::now();
         let kind = job.kind;
         let mut offers = 0;
         let outcome = loop {
@@ -171,7 +172,7 @@ impl Pool {
             offers += 1;
             run::put_files(&unit, &job.files)?;
             match run::hand_over(&mut unit, &job).await {
-                Ok(started) => break run::run(unit, job, started).await,
+                Ok(started) => break run::run(unit, job, asked, started).await,
                 // Something killed it while it waited; nothing of the job has run.
                 Err(fault) if offers < OFFERS_MAX => {
                     tracing::warn!(%fault, ?kind, "a unit was dead; the job goes to another");
@@ -287,16 +288,8 @@ impl Shared {
                 FromKeeper::Ready { unit, owner } => {
                     self.unit_is_ready(unit, owner, Ends::take(frame.descriptors));
                 }
-                FromKeeper::Ended {
-                    unit,
-                    exit,
-                    out_of_memory,
-                } => {
-                    let end = ProgramEnd {
-                        exit,
-                        out_of_memory,
-                    };
-                    self.unit_ended(unit, Ok(end));
+                FromKeeper::Ended { unit, exit, tally } => {
+                    self.unit_ended(unit, Ok(ProgramEnd { exit, tally }));
                 }
                 FromKeeper::Failed { unit, reason } => self.unit_failed(unit, reason),
                 FromKeeper::Gone { unit } => {

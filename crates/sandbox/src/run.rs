@@ -13,15 +13,19 @@ use std::time::{Duration, Instant};
 use rustix::fs::{Gid, Mode, OFlags, Uid};
 use tokio::io::AsyncWriteExt;
 use tokio::net::unix::pipe;
-use wire::{ToKeeper, job};
+use wire::{Tally, ToKeeper, job};
 
 use crate::collect::{self, BENEATH, WORK};
-use crate::outcome::{Captured, Ending, Outcome, Usage};
+use crate::outcome::{Captured, Ending, LimitHit, Outcome, Usage};
 use crate::unit::{Ended, ProgramEnd, Unit};
 use crate::{Fault, Imports, InputFile, Job};
 
 /// Longest wait for the last process of a run to be gone, before its files are read.
 const GONE_MAX: Duration = Duration::from_secs(5);
+/// Longest wait for the word on what a run used that was killed at its time. The answer needs not have it.
+const LAST_WORD_MAX: Duration = Duration::from_millis(500);
+/// The signal that ends what uses too much memory.
+const SIGKILL: i32 = 9;
 /// Most that is read after a program's end of what other processes of the run still write. Bytes.
 const LAST_BYTES_MAX: usize = 1 << 20;
 /// Most reads for it: a pipe may hold its bytes one by one.
@@ -53,19 +57,28 @@ pub(crate) async fn hand_over(unit: &mut Unit, job: &Job) -> Result<Instant, Fau
     message.extend_from_slice(job.code.as_bytes());
 
     let started = Instant::now();
+    let at_us = wire::monotonic_us();
     unit.job.write_all(&message).await.map_err(fault)?;
-    unit.orders.send(ToKeeper::Started { unit: unit.id });
+    unit.orders.send(ToKeeper::Started {
+        unit: unit.id,
+        at_us,
+    });
     Ok(started)
 }
 
-/// Runs a job that was handed over to its end. Dropping the future drops the unit, which kills the
-/// run.
-pub(crate) async fn run(mut unit: Unit, mut job: Job, started: Instant) -> Result<Outcome, Fault> {
+/// Runs a job to its end that was asked for and handed over then. Dropping the future drops the unit,
+/// which kills the run.
+pub(crate) async fn run(
+    mut unit: Unit,
+    mut job: Job,
+    asked: Instant,
+    started: Instant,
+) -> Result<Outcome, Fault> {
     // The workspace has them now.
     job.files = Vec::new();
     let mut stdout = Capture::new(job.output_bytes_max);
     let mut stderr = Capture::new(job.output_bytes_max);
-    let ended = {
+    let mut ended = {
         let streams = async {
             tokio::join!(
                 feed(&mut unit.stdin, job.stdin),
@@ -85,20 +98,29 @@ pub(crate) async fn run(mut unit: Unit, mut job: Job, started: Instant) -> Resul
         }
     };
     let wall = started.elapsed();
-    if ended.is_none() {
+    let timed_out = ended.is_none();
+    if timed_out {
         // What is read below must come to an end.
         unit.end();
+        let last_word = tokio::time::timeout(LAST_WORD_MAX, &mut unit.ended).await;
+        ended = last_word.ok().and_then(|ended| heard(ended).ok());
     }
     stdout.last(&unit.stdout);
     stderr.last(&unit.stderr);
 
     let ending = match &ended {
-        None => Ending::TimedOut,
-        Some(end) => match unparsable(&unit.job, job.imports) {
+        Some(end) if !timed_out => match unparsable(&unit.job, job.imports) {
             Some(message) => Ending::Unparsable { message },
             None => ending(end),
         },
+        _ => Ending::TimedOut,
     };
+    let cuts = Cuts {
+        tally: ended.map(|end| end.tally).unwrap_or_default(),
+        box_is_full: is_full(&unit.own_box),
+        output_dropped: stdout.kept.dropped > 0 || stderr.kept.dropped > 0,
+    };
+    let limit_hit = limit_hit(&ending, cuts);
     let files = if ending == Ending::Exited(0) && !job.return_files.is_empty() {
         // Every process of the run must be dead before a file of it is looked at.
         match tokio::time::timeout(GONE_MAX, &mut unit.gone).await {
@@ -117,10 +139,11 @@ pub(crate) async fn run(mut unit: Unit, mut job: Job, started: Instant) -> Resul
     } else {
         Vec::new()
     };
-    let usage = ended.map_or_else(Usage::default, |end| Usage {
-        cpu: Duration::from_micros(end.exit.cpu_us),
-        memory_peak_bytes: end.exit.memory_peak_bytes,
-    });
+    let usage = Usage {
+        queue: started - asked,
+        output_bytes: stdout.kept.written() + stderr.kept.written(),
+        ..ended.map_or_else(Usage::default, |end| used(end, wall))
+    };
     Ok(Outcome {
         ending,
         stdout: stdout.kept,
@@ -128,6 +151,7 @@ pub(crate) async fn run(mut unit: Unit, mut job: Job, started: Instant) -> Resul
         wall,
         files,
         usage,
+        limit_hit,
     })
 }
 
@@ -145,11 +169,61 @@ fn heard(
 
 fn ending(end: &ProgramEnd) -> Ending {
     match (end.exit.code, end.exit.signal) {
-        (_, Some(_)) if end.out_of_memory => Ending::OutOfMemory,
+        (_, Some(SIGKILL)) if end.tally.out_of_memory => Ending::OutOfMemory,
         (Some(code), _) => Ending::Exited(code),
         (None, Some(signal)) => Ending::Signalled(signal),
         (None, None) => Ending::Signalled(0),
     }
+}
+
+/// What the kernel counted of a run.
+fn used(end: ProgramEnd, wall: Duration) -> Usage {
+    let processes_peak = end.tally.processes_peak;
+    // So many at once cannot have had more; where the keeper heard of the hand-over late, what the
+    // unit did before would be counted.
+    let cpu_max = processes_peak.map_or(Duration::MAX, |peak| wall.saturating_mul(peak));
+    // Without a cgroup, that of one process.
+    let memory_peak_bytes = end.tally.memory_peak_bytes;
+    Usage {
+        cpu: Some(Duration::from_micros(end.exit.cpu_us).min(cpu_max)),
+        memory_peak_bytes: memory_peak_bytes.or(Some(end.exit.memory_peak_bytes)),
+        processes_peak,
+        ..Usage::default()
+    }
+}
+
+/// What may have kept a run from doing all it wanted.
+#[derive(Debug, Default, Clone, Copy)]
+struct Cuts {
+    tally: Tally,
+    box_is_full: bool,
+    output_dropped: bool,
+}
+
+/// The limit that ended the run; or else, of those that took something from it, the one that most
+/// likely explains what came of it.
+fn limit_hit(ending: &Ending, cuts: Cuts) -> Option<LimitHit> {
+    let tally = cuts.tally;
+    match ending {
+        Ending::TimedOut => return Some(LimitHit::Wall),
+        Ending::OutOfMemory => return Some(LimitHit::Memory),
+        Ending::Signalled(_) if tally.out_of_cpu => return Some(LimitHit::Cpu),
+        Ending::Unparsable { .. } => return None,
+        Ending::Signalled(_) | Ending::Exited(_) => {}
+    }
+    let cut = [
+        (tally.out_of_memory, LimitHit::Memory),
+        (cuts.box_is_full, LimitHit::Disk),
+        (tally.out_of_processes, LimitHit::Processes),
+        (cuts.output_dropped, LimitHit::Output),
+    ];
+    let hit = cut.into_iter().find(|(hit, _)| *hit);
+    hit.map(|(_, limit)| limit)
+}
+
+/// Whether the run's file system takes no more bytes or no more files.
+fn is_full(own_box: &OwnedFd) -> bool {
+    rustix::fs::fstatvfs(own_box).is_ok_and(|stat| stat.f_bfree == 0 || stat.f_ffree == 0)
 }
 
 /// What the unit said on the job's socket before it closed it. It closes it before the first byte
@@ -272,5 +346,120 @@ impl Capture {
             .bytes
             .truncate(before + *read.as_ref().unwrap_or(&0));
         read
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limit_that_ended_a_run_goes_before_those_that_cut_it() {
+        let cut = Cuts {
+            tally: Tally {
+                out_of_memory: true,
+                out_of_processes: true,
+                out_of_cpu: true,
+                ..Tally::default()
+            },
+            box_is_full: true,
+            output_dropped: true,
+        };
+        let unparsable = Ending::Unparsable {
+            message: String::new(),
+        };
+        for (ending, limit) in [
+            (Ending::TimedOut, Some(LimitHit::Wall)),
+            (Ending::OutOfMemory, Some(LimitHit::Memory)),
+            (Ending::Signalled(9), Some(LimitHit::Cpu)),
+            (Ending::Exited(1), Some(LimitHit::Memory)),
+            (unparsable, None),
+        ] {
+            assert_eq!(limit_hit(&ending, cut), limit, "{ending:?}");
+        }
+    }
+
+    #[test]
+    fn a_limit_that_cut_a_run_is_told() {
+        let none = Cuts::default();
+        let refused = Tally {
+            out_of_processes: true,
+            ..Tally::default()
+        };
+        let steps = [
+            (none, None),
+            (
+                Cuts {
+                    output_dropped: true,
+                    ..none
+                },
+                Some(LimitHit::Output),
+            ),
+            (
+                Cuts {
+                    tally: refused,
+                    output_dropped: true,
+                    ..none
+                },
+                Some(LimitHit::Processes),
+            ),
+            (
+                Cuts {
+                    tally: refused,
+                    box_is_full: true,
+                    ..none
+                },
+                Some(LimitHit::Disk),
+            ),
+        ];
+        for (cuts, limit) in steps {
+            assert_eq!(limit_hit(&Ending::Exited(0), cuts), limit, "{cuts:?}");
+        }
+    }
+
+    #[test]
+    fn no_more_time_is_told_than_there_was() {
+        let ended = |cpu_us, processes_peak| ProgramEnd {
+            exit: wire::Exit {
+                code: Some(0),
+                signal: None,
+                cpu_us,
+                memory_peak_bytes: 7,
+            },
+            tally: Tally {
+                processes_peak,
+                ..Tally::default()
+            },
+        };
+        let wall = Duration::from_millis(2);
+        for (cpu_us, processes_peak, told) in [
+            (1500, Some(1), 1500),
+            (2500, Some(1), 2000),
+            (2500, Some(2), 2500),
+            (2500, None, 2500),
+        ] {
+            let usage = used(ended(cpu_us, processes_peak), wall);
+            assert_eq!(usage.cpu, Some(Duration::from_micros(told)));
+            assert_eq!(usage.memory_peak_bytes, Some(7));
+        }
+    }
+
+    #[test]
+    fn only_a_kill_is_for_memory() {
+        let ended = |code, signal| ProgramEnd {
+            exit: wire::Exit {
+                code,
+                signal,
+                cpu_us: 0,
+                memory_peak_bytes: 0,
+            },
+            tally: Tally {
+                out_of_memory: true,
+                ..Tally::default()
+            },
+        };
+        assert_eq!(ending(&ended(None, Some(9))), Ending::OutOfMemory);
+        assert_eq!(ending(&ended(None, Some(11))), Ending::Signalled(11));
+        assert_eq!(ending(&ended(Some(0), None)), Ending::Exited(0));
     }
 }

@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream as StdStream;
 use tokio::net::UnixStream;
 use tokio::net::unix::pipe;
 use tokio::sync::oneshot;
-use wire::{Exit, Kind, ToKeeper, UnitId};
+use wire::{Exit, Kind, Tally, ToKeeper, UnitId};
 
 use crate::keeper::Orders;
 
@@ -17,7 +17,7 @@ pub(crate) type Ended = Result<ProgramEnd, String>;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ProgramEnd {
     pub(crate) exit: Exit,
-    pub(crate) out_of_memory: bool,
+    pub(crate) tally: Tally,
 }
 
 /// A unit whose walls stand, in the pool or in a run. Dropping it kills everything in it.

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use api::{
-    Answer, ErrorAnswer, ErrorCode, ErrorDetails, ExecutionDetails, ExecutionResult, OutputFile,
-    OutputFiles, RequestContext, ServerStatus, SuccessAnswer, Timestamp, Usage, UserInfo, base64,
+    Answer, ErrorAnswer, ErrorCode, ErrorDetails, ExecutionDetails, ExecutionResult, LimitHit,
+    OutputFile, OutputFiles, RequestContext, ServerStatus, SuccessAnswer, Timestamp, Usage,
+    UserInfo, base64,
 };
 use sandbox::{Captured, Ending, FileTrouble, Outcome};
 
@@ -48,17 +49,16 @@ pub(crate) struct Terms {
     pub memory_bytes_max: u64,
     /// Whether imports were restricted.
     pub imports_listed: bool,
-    /// Whether the answer tells what was used.
+    /// Whether the answer tells what was used, and which limit was hit.
     pub show_usage: bool,
 }
 
 /// The answer to a program that ran.
 pub(crate) fn outcome(now: Timestamp, asked: Asked, terms: Terms, outcome: Outcome) -> Answer {
-    let usage = terms.show_usage.then(|| Usage {
-        cpu_ms: milliseconds(outcome.usage.cpu),
-        wall_ms: milliseconds(outcome.wall),
-        memory_peak_bytes: outcome.usage.memory_peak_bytes,
-    });
+    let usage = terms.show_usage.then(|| usage(&outcome));
+    let limit_hit = outcome.limit_hit.map(limit_hit);
+    let limit_hit = limit_hit.filter(|_| terms.show_usage);
+    let told = ExecutionResult::Nothing { usage, limit_hit };
     let execution_duration_sec = (outcome.wall.as_secs_f64() * 10_000.0).round() / 10_000.0;
     let (exit_code, message) = match &outcome.ending {
         Ending::Exited(0) => {
@@ -79,17 +79,15 @@ pub(crate) fn outcome(now: Timestamp, asked: Asked, terms: Terms, outcome: Outco
                     execution_duration_sec,
                     output_files: output_files(outcome.files),
                     usage,
+                    limit_hit,
                 },
             }));
         }
         Ending::TimedOut => {
             let limit = terms.wall_max.as_secs_f64();
             let message = format!("Execution exceeded the time limit of {limit} seconds.");
-            return unfinished(
-                now,
-                asked,
-                ErrorDetails::new(ErrorCode::TimeoutError, message),
-            );
+            let details = ErrorDetails::new(ErrorCode::TimeoutError, message);
+            return error(now, asked, details, Some(told), None);
         }
         Ending::Unparsable { message } => {
             let message = non_empty(cut(message), "invalid syntax");
@@ -103,7 +101,7 @@ pub(crate) fn outcome(now: Timestamp, asked: Asked, terms: Terms, outcome: Outco
             if terms.imports_listed
                 && let Some(names) = forbidden_at_run_time(*code, &outcome.stderr)
             {
-                return unfinished(now, asked, forbidden(names));
+                return error(now, asked, forbidden(names), Some(told), None);
             }
             // Python ends with 1 for an exception, and with nothing else.
             let words = (*code == 1)
@@ -128,6 +126,7 @@ pub(crate) fn outcome(now: Timestamp, asked: Asked, terms: Terms, outcome: Outco
         exit_code,
         execution_duration_sec,
         usage,
+        limit_hit,
     };
     error(now, asked, details, Some(result), None)
 }
@@ -175,9 +174,9 @@ pub(crate) fn failure(now: Timestamp, asked: Option<Asked>, id: String) -> Answe
     }
 }
 
-/// An error about a program that did not come to its own end.
+/// An error about a program that did not run.
 fn unfinished(now: Timestamp, asked: Asked, details: ErrorDetails) -> Answer {
-    error(now, asked, details, Some(ExecutionResult::Nothing {}), None)
+    error(now, asked, details, Some(ExecutionResult::NOTHING), None)
 }
 
 fn error(
@@ -196,6 +195,28 @@ fn error(
         execution_result,
         retry_after_seconds,
     }))
+}
+
+fn usage(outcome: &Outcome) -> Usage {
+    Usage {
+        cpu_ms: outcome.usage.cpu.map(milliseconds),
+        wall_ms: milliseconds(outcome.wall),
+        queue_ms: milliseconds(outcome.usage.queue),
+        memory_peak_bytes: outcome.usage.memory_peak_bytes,
+        processes_peak: outcome.usage.processes_peak,
+        output_bytes: outcome.usage.output_bytes,
+    }
+}
+
+const fn limit_hit(limit: sandbox::LimitHit) -> LimitHit {
+    match limit {
+        sandbox::LimitHit::Wall => LimitHit::Wall,
+        sandbox::LimitHit::Cpu => LimitHit::Cpu,
+        sandbox::LimitHit::Memory => LimitHit::Memory,
+        sandbox::LimitHit::Processes => LimitHit::Processes,
+        sandbox::LimitHit::Output => LimitHit::Output,
+        sandbox::LimitHit::Disk => LimitHit::Disk,
+    }
 }
 
 fn forbidden(names: Vec<String>) -> ErrorDetails {
@@ -397,6 +418,7 @@ mod tests {
             wall: Duration::from_nanos(45_649_999),
             files: Vec::new(),
             usage: sandbox::Usage::default(),
+            limit_hit: None,
         }
     }
 
@@ -555,6 +577,95 @@ mod tests {
             let (status, body) = told(ended(ending, b"partial", b""));
             assert_eq!((status, &body["execution_result"]), (400, &json!({})));
             assert_eq!(body["error_details"]["type"], name);
+        }
+    }
+
+    /// What an answer to this outcome tells where usage is shown.
+    fn shown(came_of_it: Outcome) -> Value {
+        let now = Timestamp::since_1970(Duration::ZERO);
+        let terms = Terms {
+            show_usage: true,
+            ..terms()
+        };
+        serde_json::from_slice(&outcome(now, asked(), terms, came_of_it).to_json()).unwrap()
+    }
+
+    /// A run of which everything was counted.
+    fn counted(ending: Ending, limit_hit: Option<sandbox::LimitHit>) -> Outcome {
+        Outcome {
+            usage: sandbox::Usage {
+                cpu: Some(Duration::from_micros(1500)),
+                queue: Duration::from_micros(12),
+                memory_peak_bytes: Some(4096),
+                processes_peak: Some(1),
+                output_bytes: 7,
+            },
+            limit_hit,
+            ..ended(ending, b"", b"")
+        }
+    }
+
+    #[test]
+    fn every_answer_of_a_program_that_ran_tells_what_it_used() {
+        let usage = json!({
+            "cpu_ms": 1.5,
+            "wall_ms": 45.65,
+            "queue_ms": 0.012,
+            "memory_peak_bytes": 4096,
+            "processes_peak": 1,
+            "output_bytes": 7,
+        });
+        let body = shown(counted(Ending::Exited(0), None));
+        assert_eq!(body["execution_details"]["usage"], usage);
+        assert_eq!(body["execution_details"].get("limit_hit"), None);
+        let body = shown(counted(Ending::Exited(3), None));
+        assert_eq!(body["execution_result"]["usage"], usage);
+        assert_eq!(body["execution_result"].get("limit_hit"), None);
+
+        let body = shown(counted(Ending::TimedOut, Some(sandbox::LimitHit::Wall)));
+        assert_eq!(
+            body["execution_result"],
+            json!({"usage": usage, "limit_hit": "wall"})
+        );
+        let mut forbidden = counted(Ending::Exited(1), None);
+        forbidden.stderr.bytes = b"ForbiddenImportError: os\n".to_vec();
+        let body = shown(forbidden);
+        assert_eq!(body["error_details"]["type"], "ForbiddenImportError");
+        assert_eq!(body["execution_result"], json!({"usage": usage}));
+        let message = String::new();
+        let body = shown(counted(Ending::Unparsable { message }, None));
+        assert_eq!(body["execution_result"], json!({}));
+    }
+
+    #[test]
+    fn what_is_not_known_is_null() {
+        let body = shown(ended(Ending::TimedOut, b"", b""));
+        let usage = json!({
+            "cpu_ms": null,
+            "wall_ms": 45.65,
+            "queue_ms": 0.0,
+            "memory_peak_bytes": null,
+            "processes_peak": null,
+            "output_bytes": 0,
+        });
+        assert_eq!(body["execution_result"], json!({"usage": usage}));
+    }
+
+    #[test]
+    fn every_limit_has_its_name_and_none_is_told_where_usage_is_not_shown() {
+        use sandbox::LimitHit as Hit;
+        for (limit, name) in [
+            (Hit::Wall, "wall"),
+            (Hit::Cpu, "cpu"),
+            (Hit::Memory, "memory"),
+            (Hit::Processes, "processes"),
+            (Hit::Output, "output"),
+            (Hit::Disk, "disk"),
+        ] {
+            let body = shown(counted(Ending::Exited(0), Some(limit)));
+            assert_eq!(body["execution_details"]["limit_hit"], name);
+            let (_, body) = told(counted(Ending::Signalled(9), Some(limit)));
+            assert_eq!(body["execution_result"].get("limit_hit"), None);
         }
     }
 

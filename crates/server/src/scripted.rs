@@ -61,6 +61,7 @@ impl Script {
             wall: Duration::from_millis(1),
             files: Vec::new(),
             usage: Usage::default(),
+            limit_hit: None,
         })
     }
 }

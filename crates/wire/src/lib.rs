@@ -22,8 +22,8 @@ mod setup;
 mod socket;
 
 pub use message::{
-    Exit, FromInit, FromKeeper, FromWatch, FromZygote, Run, ToKeeper, ToWatch, ToZygote, UnitId,
-    Wall,
+    Exit, FromInit, FromKeeper, FromWatch, FromZygote, Run, Tally, ToKeeper, ToWatch, ToZygote,
+    UnitId, Wall, monotonic_us,
 };
 pub use setup::{Kind, Limits, Runtime, Setup};
 pub use socket::{

@@ -4,6 +4,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Kind, Setup};
 
+/// The kernel's clock that only goes forward, which every process of ours sees alike. Microseconds.
+#[must_use]
+pub fn monotonic_us() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
+    seconds * 1_000_000 + u64::try_from(now.tv_nsec).unwrap_or(0) / 1000
+}
+
 /// Names one unit for its whole life. Chosen by the sandbox, never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct UnitId(pub u64);
@@ -20,10 +28,12 @@ pub enum ToKeeper {
         /// What it has imported.
         kind: Kind,
     },
-    /// The unit was given its job: watch its memory from now on.
+    /// The unit was given its job: watch its memory and count its time from now on.
     Started {
         /// Which.
         unit: UnitId,
+        /// When, by [`monotonic_us`].
+        at_us: u64,
     },
     /// End the unit, whatever it is doing. Answered by [`FromKeeper::Gone`].
     End {
@@ -61,8 +71,8 @@ pub enum FromKeeper {
         unit: UnitId,
         /// How, and what it used.
         exit: Exit,
-        /// Whether the kernel or the watch killed a process of it for its memory.
-        out_of_memory: bool,
+        /// What was counted of the run as a whole.
+        tally: Tally,
     },
     /// Every process of the unit is dead. The last word about it.
     Gone {
@@ -141,6 +151,21 @@ pub enum FromInit {
     },
 }
 
+/// What was counted of a run as a whole, by its cgroup where it has one.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    /// Most memory of all processes and files at once. Bytes; nothing where nobody counts it.
+    pub memory_peak_bytes: Option<u64>,
+    /// Most processes and threads at once, the program among them; nothing where nobody counts them.
+    pub processes_peak: Option<u32>,
+    /// Whether the kernel or the watch killed a process of it, not always the program, for its memory.
+    pub out_of_memory: bool,
+    /// Whether the kernel refused it a process or thread.
+    pub out_of_processes: bool,
+    /// Whether the kernel killed the program for its processor time.
+    pub out_of_cpu: bool,
+}
+
 /// How a process ended, as `wait4` tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exit {
@@ -150,7 +175,7 @@ pub struct Exit {
     pub signal: Option<i32>,
     /// Processor time, user and system, with the children it waited for. Microseconds.
     pub cpu_us: u64,
-    /// Largest resident set. Bytes.
+    /// Largest resident set, of the process or a child it waited for. Bytes.
     pub memory_peak_bytes: u64,
 }
 

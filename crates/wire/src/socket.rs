@@ -230,7 +230,7 @@ mod tests {
         drop(a);
         assert!(receive::<ToKeeper>(&b).unwrap().is_none());
         let unit = UnitId(1);
-        let unheard = send(&b, &ToKeeper::Started { unit }, &[]).unwrap_err();
+        let unheard = send(&b, &ToKeeper::Started { unit, at_us: 0 }, &[]).unwrap_err();
         assert!(unheard.is_gone());
     }
 }

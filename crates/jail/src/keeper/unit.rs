@@ -30,6 +30,8 @@ pub(super) struct Unit {
     pub(super) own_box: OwnedFd,
     /// Killed for its memory by us, not by the kernel.
     pub(super) out_of_memory: bool,
+    /// Processor time it had used when the job came, as far as that was heard of. Microseconds.
+    pub(super) cpu_us_before: u64,
     /// The server was told how the program ended.
     pub(super) ended: bool,
 }
@@ -47,6 +49,8 @@ pub(super) enum Phase {
     Running,
     /// Its init was killed.
     Dying,
+    /// Its init is dead, and its zygote has not told yet how the program ended.
+    Dead,
 }
 
 /// The server's ends of a unit's descriptors.
@@ -137,8 +141,20 @@ impl Unit {
             leaf: None,
             own_box,
             out_of_memory: false,
+            cpu_us_before: 0,
             ended: false,
         })
+    }
+
+    /// What the program has used of the processor is not the caller's, up to the time of its job.
+    ///
+    /// That was a little before now. What it may have used since is taken to be its own, so that it
+    /// is never told to have used less than it did.
+    pub(super) fn begin_to_count(&mut self, at_us: Option<u64>) {
+        let since = at_us.map_or(0, |at| wire::monotonic_us().saturating_sub(at));
+        if let Some(used) = self.pid.and_then(sys::processor_time) {
+            self.cpu_us_before = self.cpu_us_before.max(used.saturating_sub(since));
+        }
     }
 
     /// Kills every process of the unit, through its init; `epoll` is where its preparation is heard of.
@@ -152,7 +168,7 @@ impl Unit {
         match std::mem::replace(&mut self.phase, Phase::Dying) {
             Phase::Mounting(from_init, ..) => forget(epoll, &from_init),
             Phase::Entering(ends) => forget(epoll, &ends.job),
-            Phase::Ready | Phase::Running | Phase::Dying => {}
+            Phase::Ready | Phase::Running | Phase::Dying | Phase::Dead => {}
         }
     }
 

@@ -41,6 +41,15 @@ pub(super) enum Phase {
     Retired,
 }
 
+/// How resource limits bound a process, beside or instead of the run's cgroup.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    /// Most private memory of a process, where no cgroup bounds the run's. Bytes.
+    pub(super) data_bytes_max: Option<u64>,
+    /// Whether a cgroup counts the run's processes.
+    pub(super) processes_counted: bool,
+}
+
 /// Units that one zygote forks before a fresh one takes over, since all of them share its address
 /// layout, hash seed and stack cookie. Also the most of them that a run could probe.
 pub(super) const FORKS_MAX: u64 = 10_000;
@@ -52,7 +61,7 @@ impl Zygote {
         setup: &Setup,
         template: &OwnedFd,
         kind: Kind,
-        data_bytes_max: Option<u64>,
+        bounds: Bounds,
         own_user: bool,
     ) -> Result<Self, WallError> {
         let (ours, theirs) = wire::pair().doing("make a zygote's socket")?;
@@ -67,7 +76,7 @@ impl Zygote {
                 owes_since: Some(started),
             }),
             Side::Child => {
-                let error = become_zygote(setup, template, &theirs, kind, data_bytes_max, own_user);
+                let error = become_zygote(setup, template, &theirs, kind, bounds, own_user);
                 drop(io::Write::write_fmt(
                     &mut io::stderr(),
                     format_args!("hognose zygote: {error}\n"),
@@ -87,7 +96,7 @@ fn become_zygote(
     template: &OwnedFd,
     control: &OwnedFd,
     kind: Kind,
-    data_bytes_max: Option<u64>,
+    bounds: Bounds,
     own_user: bool,
 ) -> WallError {
     let prepared = || -> Result<Vec<CString>, WallError> {
@@ -113,7 +122,7 @@ fn become_zygote(
         let _number = null.into_raw_fd();
         sys::close_from(CONTROL.unsigned_abs() + 1).doing("close every other descriptor")?;
         capabilities::keep_for_zygote(own_user)?;
-        arguments(setup, kind, data_bytes_max)
+        arguments(setup, kind, bounds.data_bytes_max, bounds.processes_counted)
             .map_err(io::Error::other)
             .doing("name the zygote")
     };
@@ -157,6 +166,7 @@ fn arguments(
     setup: &Setup,
     kind: Kind,
     data_bytes_max: Option<u64>,
+    counted: bool,
 ) -> Result<Vec<CString>, std::ffi::NulError> {
     let kind = match kind {
         Kind::Core => "core",
@@ -164,6 +174,9 @@ fn arguments(
         Kind::Full => "full",
     };
     let limits = &setup.limits;
+    // Of two equal limits on processes the resource limit would refuse first, and nobody would hear
+    // of it: where the cgroup counts them, it is to be the one that refuses.
+    let processes_max = limits.processes_max.saturating_add(u32::from(counted));
     [
         // By its name the interpreter finds the environment.
         "/env/bin/python3".to_owned(),
@@ -173,7 +186,7 @@ fn arguments(
         format!("{}/main.py", template::GUEST),
         kind.to_owned(),
         limits.memory_bytes_max.to_string(),
-        limits.processes_max.to_string(),
+        processes_max.to_string(),
         limits.workspace_bytes_max.to_string(),
         limits.workspace_files_max.to_string(),
         limits.cpu_seconds_max.to_string(),

@@ -264,7 +264,7 @@ mod tests {
             ("HOGNOSE_LISTEN", "0.0.0.0:80"),
             ("HOGNOSE_CONCURRENT_MAX", "7"),
             ("HOGNOSE_TRUSTED_PROXIES", "10.0.0.0/8, 192.0.2.1"),
-            ("HOGNOSE_USAGE_IN_ANSWERS", "true"),
+            ("HOGNOSE_USAGE_IN_ANSWERS", "false"),
             ("HOME", "/h"),
         ];
         let flags = Flags::from([("concurrent_max".to_owned(), "9".to_owned())]);
@@ -272,7 +272,7 @@ mod tests {
         let config = load(None, &flags, environment).unwrap();
         assert_eq!(config.listen.port(), 80);
         assert_eq!(config.concurrent_max, 9);
-        assert!(config.usage_in_answers);
+        assert!(!config.usage_in_answers);
         let proxies: Vec<String> = config
             .trusted_proxies
             .iter()

@@ -7,15 +7,32 @@ use std::time::Instant;
 
 use rustix::io::Errno;
 use rustix::net::RecvFlags;
-use wire::{Exit, Frame, FromInit, FromKeeper, Kind, Run, UnitId};
+use wire::{Exit, Frame, FromInit, FromKeeper, Kind, Run, Tally, UnitId};
 
 use super::super::unit::{Parts, Phase, ServerEnds, Unit, UnitEnds};
 use super::super::watch::{self, Watch};
 use super::super::zygotes::{self, Zygote, ZygoteId};
 use super::super::{locks, reap_all};
 use super::{ANSWER_MAX, Keeper, ServerGone, Source, add, forget};
-use crate::walls::cgroup::Leaf;
 use crate::walls::{Doing, WallError};
+
+/// How much less than the limit the kernel's own count may be where it killed for processor time: it
+/// looks at its clock's ticks, and tells of what it measured.
+const CPU_SHARE_UNSEEN: u64 = 20;
+
+/// What was counted of a run whose program ended so.
+fn tally(unit: &Unit, exit: Exit, cpu_seconds_max: u32) -> Tally {
+    let killed = exit.signal == Some(libc::SIGKILL);
+    let of_leaf = unit.leaf.as_ref().map(|leaf| leaf.tally(killed));
+    let counted = of_leaf.unwrap_or_default();
+    let cpu_us_max = u64::from(cpu_seconds_max) * 1_000_000;
+    let out_of_memory = unit.out_of_memory || counted.out_of_memory;
+    Tally {
+        out_of_memory,
+        out_of_cpu: killed && exit.cpu_us >= cpu_us_max - cpu_us_max / CPU_SHARE_UNSEEN,
+        ..counted
+    }
+}
 
 impl Keeper {
     /// Makes a unit, or remembers that it is wanted until its zygote is warm.
@@ -156,9 +173,11 @@ impl Keeper {
     }
 
     fn hand_over(&mut self, id: UnitId, ends: &ServerEnds) -> Result<(), ServerGone> {
-        let Some((unit, _)) = self.units.get(&id) else {
+        let Some((unit, _)) = self.units.get_mut(&id) else {
             return Ok(());
         };
+        // Should its program end before we hear that it began.
+        unit.begin_to_count(None);
         let descriptors = [
             ends.job.as_fd(),
             ends.stdin.as_fd(),
@@ -174,11 +193,14 @@ impl Keeper {
     }
 
     pub(super) fn fail(&mut self, id: UnitId, reason: String) -> Result<(), ServerGone> {
+        let mut is_dead = false;
         if let Some((unit, _)) = self.units.get_mut(&id) {
+            is_dead = matches!(unit.phase, Phase::Dead);
             unit.ended = true;
             unit.kill(&self.epoll);
         }
-        self.tell(&FromKeeper::Failed { unit: id, reason })
+        self.tell(&FromKeeper::Failed { unit: id, reason })?;
+        if is_dead { self.bury(id) } else { Ok(()) }
     }
 
     pub(super) fn program_ended(&mut self, id: UnitId, exit: Exit) -> Result<(), ServerGone> {
@@ -192,23 +214,27 @@ impl Keeper {
         if std::mem::replace(&mut unit.ended, true) {
             return Ok(());
         }
-        let by_kernel = exit.signal == Some(libc::SIGKILL)
-            && unit.leaf.as_ref().is_some_and(Leaf::out_of_memory);
-        let out_of_memory = unit.out_of_memory || by_kernel;
+        let tally = tally(unit, exit, self.setup.limits.cpu_seconds_max);
+        let cpu_us = exit.cpu_us.saturating_sub(unit.cpu_us_before);
         let ended = FromKeeper::Ended {
             unit: id,
-            exit,
-            out_of_memory,
+            exit: Exit { cpu_us, ..exit },
+            tally,
         };
         // The server first: a request waits for it.
         let told = wire::send(self.server, &ended, &[]);
+        let is_dead = matches!(unit.phase, Phase::Dead);
         unit.kill(&self.epoll);
-        told.map_err(ServerGone::from)
+        told?;
+        if is_dead { self.bury(id) } else { Ok(()) }
     }
 
     /// The init is dead, and with it everything that was in the run.
     pub(super) fn bury(&mut self, id: UnitId) -> Result<(), ServerGone> {
         reap_all();
+        if self.is_to_be_told(id) {
+            return Ok(());
+        }
         let Some((mut unit, _)) = self.units.remove(&id) else {
             return Ok(());
         };
@@ -218,7 +244,6 @@ impl Keeper {
             zygote,
             leaf,
             ended,
-            out_of_memory,
             init,
             ..
         } = unit;
@@ -226,21 +251,8 @@ impl Keeper {
         if let (Some(cgroups), Some(leaf)) = (&mut self.cgroups, leaf) {
             cgroups.give_back(leaf);
         }
-        if !ended && out_of_memory {
-            // The init's death was heard of before the program's.
-            let exit = Exit {
-                code: None,
-                signal: Some(libc::SIGKILL),
-                cpu_us: 0,
-                memory_peak_bytes: self.setup.limits.memory_bytes_max,
-            };
-            self.tell(&FromKeeper::Ended {
-                unit: id,
-                exit,
-                out_of_memory,
-            })?;
-        } else if !ended {
-            // Killed on the server's order, or its init died first.
+        if !ended {
+            // It had no job yet, or its zygote is gone.
             let reason = "the unit was ended".to_owned();
             self.tell(&FromKeeper::Failed { unit: id, reason })?;
         }
@@ -252,6 +264,27 @@ impl Keeper {
             self.let_retired_go();
         }
         self.tell(&FromKeeper::Gone { unit: id })
+    }
+
+    /// Whether the zygote has reaped the program, or the init would still be there, and the word of it
+    /// is on its way: without it nobody knows what the run used. Then the burial waits for it.
+    fn is_to_be_told(&mut self, id: UnitId) -> bool {
+        let Some((unit, _)) = self.units.get_mut(&id) else {
+            return false;
+        };
+        let Some(zygote) = self.zygotes.get_mut(&unit.zygote) else {
+            return false;
+        };
+        let was_used = matches!(unit.phase, Phase::Running | Phase::Dying);
+        if unit.ended || unit.pid.is_none() || !was_used {
+            return false;
+        }
+        unit.phase = Phase::Dead;
+        // A zygote that does not speak is killed, which is heard of, too.
+        zygote.owes_since.get_or_insert_with(Instant::now);
+        // Its end was heard of, and would be again and again.
+        forget(&self.epoll, &unit.init);
+        true
     }
 
     pub(super) fn fail_late_units(&mut self) -> Result<(), ServerGone> {

@@ -202,11 +202,12 @@ impl Keeper {
         match frame.message {
             ToKeeper::Setup(_) => {}
             ToKeeper::Warm { unit, kind } => return self.warm(unit, kind),
-            ToKeeper::Started { unit } => {
+            ToKeeper::Started { unit, at_us } => {
                 if let Some((unit, _)) = self.units.get_mut(&unit)
                     && matches!(unit.phase, Phase::Ready)
                 {
                     unit.phase = Phase::Running;
+                    unit.begin_to_count(Some(at_us));
                 }
             }
             ToKeeper::End { unit } => {

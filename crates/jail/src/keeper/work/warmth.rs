@@ -7,9 +7,10 @@ use std::time::Instant;
 
 use wire::{Frame, FromKeeper, FromZygote, Kind, UnitId};
 
-use super::super::zygotes::{self, FORKS_MAX, Zygote, ZygoteId};
+use super::super::zygotes::{self, Bounds, FORKS_MAX, Zygote, ZygoteId};
 use super::super::{reap_all, watch};
 use super::{ANSWER_MAX, Keeper, RESTART_PAUSE, ServerGone, Source, WARMING_MAX, add, forget};
+use crate::walls::cgroup::Cgroups;
 use crate::walls::{Doing, WallError};
 
 impl Keeper {
@@ -73,16 +74,19 @@ impl Keeper {
     pub(super) fn start_zygote(&mut self, kind: Kind) -> Result<(), WallError> {
         self.zygotes_started += 1;
         let id = ZygoteId(self.zygotes_started);
-        let data_bytes_max = self
-            .cgroups
-            .is_none()
-            .then_some(self.setup.limits.memory_bytes_max);
+        let cgroups = self.cgroups.as_ref();
+        let bounds = Bounds {
+            data_bytes_max: cgroups
+                .is_none()
+                .then_some(self.setup.limits.memory_bytes_max),
+            processes_counted: cgroups.is_some_and(Cgroups::counts_processes),
+        };
         let zygote = Zygote::start(
             self.proof,
             &self.setup,
             &self.template,
             kind,
-            data_bytes_max,
+            bounds,
             self.users.are_own(),
         )?;
         add(&self.epoll, zygote.control.as_fd(), Source::Zygote(id)).doing("listen to a zygote")?;
