@@ -8,7 +8,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use sandbox::{
-    Captured, Ending, Imports, InputFile, Job, Kind, Outcome, Pool, PoolSettings, Runtime, Setup,
+    Captured, Ending, Imports, InputFile, Job, Kind, LimitHit, Outcome, Pool, PoolSettings,
+    Runtime, Setup,
 };
 use server::config::Config;
 use tokio::signal::unix::{SignalKind, signal};
@@ -30,9 +31,12 @@ pub(crate) fn run(run: &Run) -> anyhow::Result<ExitCode> {
     let flags = run.settings.flags();
     let mut config = python::settings(run.settings.config.as_deref(), &flags)?;
     let job = job(run, &config)?;
-    // Processor time must not end what the wall clock still allows.
-    let seconds = u32::try_from(job.wall_max.as_secs()).unwrap_or(u32::MAX);
-    config.limits.cpu_seconds_max = config.limits.cpu_seconds_max.max(seconds.saturating_add(2));
+    if config.cpu_follows_wall {
+        // Processor time must not end what the wall clock still allows.
+        let seconds = u32::try_from(job.wall_max.as_secs()).unwrap_or(u32::MAX);
+        let cpu = &mut config.limits.cpu_seconds_max;
+        *cpu = (*cpu).max(seconds.saturating_add(2));
+    }
     let runtime = python::open(&config)?.runtime();
     let memory_bytes_max = config.limits.memory_bytes_max;
     let threads = tokio::runtime::Builder::new_multi_thread()
@@ -45,6 +49,9 @@ pub(crate) fn run(run: &Run) -> anyhow::Result<ExitCode> {
     print(&outcome);
     let bring_back = bring_back(Path::new("."), &outcome);
     let code = code(&outcome.ending, memory_bytes_max);
+    if let Some(limit) = outcome.limit_hit.and_then(|hit| cut(hit, &outcome.ending)) {
+        say(limit);
+    }
     Ok(if bring_back && code == 0 {
         ExitCode::SUCCESS
     } else {
@@ -205,6 +212,25 @@ fn code(ending: &Ending, memory_bytes_max: u64) -> u8 {
     u8::try_from(code).unwrap_or(u8::MAX)
 }
 
+/// What to say of a limit that is not told with the output or the ending.
+const fn cut(limit: LimitHit, ending: &Ending) -> Option<&'static str> {
+    match (limit, ending) {
+        (LimitHit::Cpu, _) => Some(
+            "the program used more processor time than it may and was killed (cpu_seconds_max)",
+        ),
+        (LimitHit::Memory, Ending::Exited(_) | Ending::Signalled(_)) => {
+            Some("a child of the program was killed for its memory (memory_bytes_max)")
+        }
+        (LimitHit::Processes, _) => {
+            Some("the program was refused another process or thread (processes_max)")
+        }
+        (LimitHit::Disk, _) => Some(
+            "the program's files took all the room there is (workspace_bytes_max, workspace_files_max)",
+        ),
+        (LimitHit::Wall | LimitHit::Memory | LimitHit::Output, _) => None,
+    }
+}
+
 /// Writes the returned files into the folder; says which could not, and whether all could.
 fn bring_back(folder: &Path, outcome: &Outcome) -> bool {
     let mut all = true;
@@ -262,6 +288,19 @@ mod tests {
         assert_eq!(code(&Ending::Signalled(11), 0), 139);
         assert_eq!(code(&Ending::TimedOut, 0), 124);
         assert_eq!(code(&Ending::OutOfMemory, 512 << 20), 137);
+    }
+
+    #[test]
+    fn a_limit_is_told_once() {
+        let ended = Ending::Exited(0);
+        let told = |limit| cut(limit, &ended).unwrap_or_default();
+        assert!(told(LimitHit::Disk).ends_with("(workspace_bytes_max, workspace_files_max)"));
+        assert!(told(LimitHit::Processes).ends_with("(processes_max)"));
+        assert!(told(LimitHit::Memory).ends_with("(memory_bytes_max)"));
+        assert!(told(LimitHit::Cpu).ends_with("(cpu_seconds_max)"));
+        assert_eq!(told(LimitHit::Output), "");
+        assert_eq!(cut(LimitHit::Memory, &Ending::OutOfMemory), None);
+        assert_eq!(cut(LimitHit::Wall, &Ending::TimedOut), None);
     }
 
     #[test]

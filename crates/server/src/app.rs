@@ -36,6 +36,8 @@ pub(crate) struct App {
     pub(crate) clock: Clock,
     /// Memory of a run. Bytes; told in an answer, enforced by the jail.
     pub(crate) memory_bytes_max: u64,
+    /// Processor time of one process. Seconds; the same.
+    pub(crate) cpu_seconds_max: u32,
     pub(crate) usage_in_answers: bool,
     rate: Rate,
     requests_per_minute: u32,
@@ -67,6 +69,7 @@ impl App {
             runner,
             clock,
             memory_bytes_max: config.limits.memory_bytes_max,
+            cpu_seconds_max: config.limits.cpu_seconds_max,
             usage_in_answers: config.usage_in_answers,
             rate: Rate::per_minute(config.requests_per_minute),
             requests_per_minute: config.requests_per_minute,

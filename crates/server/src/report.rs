@@ -47,6 +47,8 @@ pub(crate) struct Terms {
     pub wall_max: Duration,
     /// The most memory it could take. Bytes.
     pub memory_bytes_max: u64,
+    /// The most processor time each of its processes could take. Seconds.
+    pub cpu_seconds_max: u32,
     /// Whether imports were restricted.
     pub imports_listed: bool,
     /// Whether the answer tells what was used, and which limit was hit.
@@ -108,6 +110,11 @@ pub(crate) fn outcome(now: Timestamp, asked: Asked, terms: Terms, outcome: Outco
                 .then(|| exception_line(&outcome.stderr))
                 .flatten();
             (*code, words.unwrap_or_else(|| format!("exit code {code}")))
+        }
+        Ending::Signalled(signal) if outcome.limit_hit == Some(sandbox::LimitHit::Cpu) => {
+            let seconds = terms.cpu_seconds_max;
+            let message = format!("processor time limit of {seconds} s exceeded");
+            (-signal, message)
         }
         Ending::Signalled(signal) => (-signal, killed_by(*signal)),
         Ending::OutOfMemory => {
@@ -401,6 +408,7 @@ mod tests {
         Terms {
             wall_max: Duration::from_secs(10),
             memory_bytes_max: 512 << 20,
+            cpu_seconds_max: 11,
             imports_listed: true,
             show_usage: false,
         }
@@ -557,6 +565,18 @@ mod tests {
             message(Ending::TimedOut, ""),
             "Execution exceeded the time limit of 10 seconds."
         );
+    }
+
+    #[test]
+    fn a_kill_for_processor_time_says_so() {
+        let killed = counted(Ending::Signalled(9), Some(sandbox::LimitHit::Cpu));
+        let body = shown(killed);
+        assert_eq!(
+            body["error_details"]["message"],
+            "processor time limit of 11 s exceeded"
+        );
+        assert_eq!(body["execution_result"]["exit_code"], -9);
+        assert_eq!(body["execution_result"]["limit_hit"], "cpu");
     }
 
     #[test]

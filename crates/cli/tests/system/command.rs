@@ -71,6 +71,18 @@ fn run_ends_a_program_at_its_time_with_124() {
 }
 
 #[test]
+fn run_names_the_limit_that_cut_a_program() {
+    let _machine = machine();
+    let full =
+        "try:\n    open('f', 'wb').write(bytes(65 << 20))\nexcept OSError:\n    print('full')";
+    let (_folder, output) = run(User::Ourselves, full, &[]);
+    assert_eq!(output.status.code(), Some(0));
+    let expected = "hognose: the program's files took all the room there is \
+                    (workspace_bytes_max, workspace_files_max)\n";
+    assert_eq!(said(&output), expected);
+}
+
+#[test]
 fn run_takes_files_and_brings_files_back() {
     let _machine = machine();
     carries(User::Ourselves);

@@ -53,11 +53,13 @@ pub struct Config {
     pub imports_allowed: Vec<String>,
     /// What the jail enforces.
     pub limits: Limits,
+    /// Whether the limit on processor time is the wall clock's, as none was set.
+    pub cpu_follows_wall: bool,
     /// Kept of each of stdout and stderr. Bytes.
     pub output_bytes_max: usize,
     /// Bounds on the files that come back.
     pub collect: CollectLimits,
-    /// Whether answers have `usage`.
+    /// Whether answers have `usage` and `limit_hit`.
     pub usage_in_answers: bool,
     /// Units kept ready.
     pub pool: PoolSettings,
@@ -126,12 +128,15 @@ pub fn load(
         code_characters_max: layers.number("admin_code_characters_max", 1..=CODE_CHARACTERS_MAX)?,
         wall_max: layers.milliseconds("admin_wall_ms_max", 10..=HOUR_MS)?,
     };
+    let cpu_seconds = layers.number("cpu_seconds_max", 0..=HOUR_MS / 1000)?;
+    let cpu_seconds_set = Some(cpu_seconds).filter(|seconds| *seconds > 0);
     let limits = Limits {
         memory_bytes_max: layers.number("memory_bytes_max", 64 << 20..=1 << 40)?,
         processes_max: layers.number("processes_max", 0..=10_000)?,
         workspace_bytes_max: layers.number("workspace_bytes_max", 1 << 20..=1 << 40)?,
         workspace_files_max: layers.number("workspace_files_max", 16..=10_000_000)?,
-        cpu_seconds_max: cpu_seconds_max(public.wall_max.max(admin.wall_max)),
+        cpu_seconds_max: cpu_seconds_set
+            .unwrap_or_else(|| cpu_seconds_max(public.wall_max.max(admin.wall_max))),
     };
     let data_dir = match layers.path("data_dir")? {
         Some(path) => path,
@@ -163,6 +168,7 @@ pub fn load(
         attachment_bytes_max: layers.number("attachment_bytes_max", 1..=1 << 30)?,
         imports_allowed: layers.list("imports_allowed", "top-level module names", module_name)?,
         limits,
+        cpu_follows_wall: cpu_seconds_set.is_none(),
         output_bytes_max: layers.number("output_bytes_max", 1024..=1 << 30)?,
         collect: CollectLimits {
             file_bytes_max: layers.number("return_file_bytes_max", 0..=1 << 30)?,
@@ -252,6 +258,7 @@ mod tests {
         assert_eq!(config.attachment_bytes_max, 8_388_608);
         assert_eq!(config.limits.memory_bytes_max, 536_870_912);
         assert_eq!(config.limits.cpu_seconds_max, 11);
+        assert!(config.cpu_follows_wall && config.usage_in_answers);
         assert!(config.admin_key.is_none());
         assert_eq!(config.trusted_proxies.len(), 2);
         assert!(config.imports_allowed.iter().any(|name| name == "sys"));
@@ -265,6 +272,7 @@ mod tests {
             ("HOGNOSE_CONCURRENT_MAX", "7"),
             ("HOGNOSE_TRUSTED_PROXIES", "10.0.0.0/8, 192.0.2.1"),
             ("HOGNOSE_USAGE_IN_ANSWERS", "false"),
+            ("HOGNOSE_CPU_SECONDS_MAX", "3"),
             ("HOME", "/h"),
         ];
         let flags = Flags::from([("concurrent_max".to_owned(), "9".to_owned())]);
@@ -272,7 +280,8 @@ mod tests {
         let config = load(None, &flags, environment).unwrap();
         assert_eq!(config.listen.port(), 80);
         assert_eq!(config.concurrent_max, 9);
-        assert!(!config.usage_in_answers);
+        assert!(!config.usage_in_answers && !config.cpu_follows_wall);
+        assert_eq!(config.limits.cpu_seconds_max, 3);
         let proxies: Vec<String> = config
             .trusted_proxies
             .iter()

@@ -16,9 +16,9 @@ use super::super::{locks, reap_all};
 use super::{ANSWER_MAX, Keeper, ServerGone, Source, add, forget};
 use crate::walls::{Doing, WallError};
 
-/// How much less than the limit the kernel's own count may be where it killed for processor time: it
-/// looks at its clock's ticks, and tells of what it measured.
-const CPU_SHARE_UNSEEN: u64 = 20;
+/// Which part of the limit a program may lack that the kernel killed for its processor time: the kernel
+/// decides by its clock's ticks, and tells what it measured. An eighth was seen on a busy machine.
+const CPU_SHARE_UNSEEN: u64 = 4;
 
 /// What was counted of a run whose program ended so.
 fn tally(unit: &Unit, exit: Exit, cpu_seconds_max: u32) -> Tally {
