@@ -8,4 +8,4 @@ for _ in range(8):
         os._exit(0)
     children += 1
 print("children", children)
-# expect: ending=exited:0  stdout="children 8\n"  stderr=""
+# expect: ending=exited:0  stdout="children 8\n"  stderr=""  limit_hit=none

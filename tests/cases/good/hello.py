@@ -1,3 +1,3 @@
 # Prints a line.
 print("hello")
-# expect: ending=exited:0  stdout="hello\n"  stderr=""  within_ms=1000
+# expect: ending=exited:0  stdout="hello\n"  stderr=""  limit_hit=none  within_ms=1000

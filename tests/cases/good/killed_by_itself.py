@@ -2,4 +2,4 @@
 import os
 
 os.kill(os.getpid(), 9)
-# expect: ending=signal:9  stdout=""
+# expect: ending=signal:9  stdout=""  limit_hit=none

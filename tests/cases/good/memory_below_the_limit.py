@@ -6,4 +6,4 @@ for offset in range(0, len(memory), 4096):
     memory[offset] = 1
 time.sleep(0.5)
 print("fine")
-# expect: ending=exited:0  stdout="fine\n"
+# expect: ending=exited:0  stdout="fine\n"  limit_hit=none

@@ -11,4 +11,4 @@ try:
 except OSError:
     pass
 print("held" if 8 <= children <= 10 else f"ESCAPED: {children} children")
-# expect: ending=exited:0  stdout="held\n"  within_ms=3000
+# expect: ending=exited:0  stdout="held\n"  limit_hit=processes  within_ms=3000

@@ -19,4 +19,4 @@ try:
 except BlockingIOError:
     holding = 0
 print("held" if holding <= 2 else f"ESCAPED: {holding} x 250 MiB")
-# expect: ending=exited:0|out_of_memory  stdout!~"ESCAPED"  within_ms=9000
+# expect: ending=exited:0|out_of_memory  stdout!~"ESCAPED"  limit_hit=memory  within_ms=9000

@@ -9,4 +9,4 @@ try:
 except RuntimeError:
     pass
 print("held" if 8 <= threads <= 10 else f"ESCAPED: {threads} threads")
-# expect: ending=exited:0  stdout="held\n"  within_ms=3000
+# expect: ending=exited:0  stdout="held\n"  limit_hit=processes  within_ms=3000

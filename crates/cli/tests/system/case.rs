@@ -26,6 +26,7 @@ pub(crate) struct Case {
     pub(crate) distinct: bool,
     pub(crate) within: Option<Duration>,
     endings: Vec<String>,
+    limits_hit: Vec<String>,
     wants: Vec<Want>,
 }
 
@@ -38,6 +39,10 @@ fn cases() -> PathBuf {
 #[derive(Debug, Default)]
 pub(crate) struct Observed {
     pub(crate) ending: String,
+    /// The limit that the answer names, or `none`.
+    pub(crate) limit_hit: String,
+    /// Whether the host counts the processes of a run, so that it knows of a refused one.
+    pub(crate) counts_processes: bool,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
     /// By name; a text if it came, an error if it did not.
@@ -106,6 +111,7 @@ impl Case {
             distinct: false,
             within: None,
             endings: Vec::new(),
+            limits_hit: Vec::new(),
             wants: Vec::new(),
         };
         if !code.starts_with("# ") {
@@ -200,6 +206,7 @@ impl Case {
             keys = after;
             match key {
                 "ending" => self.endings = value.split('|').map(str::to_owned).collect(),
+                "limit_hit" => self.limits_hit = value.split('|').map(str::to_owned).collect(),
                 "within_ms" => self.within = Some(Duration::from_millis(number(value)?)),
                 _ => {
                     let name = key.strip_suffix("_bytes").ok_or_else(|| unknown(key))?;
@@ -218,6 +225,26 @@ impl Case {
         if !self.endings.contains(&observed.ending) {
             let wanted = self.endings.join(" or ");
             wrong.push(format!("ended {}, not {wanted}", observed.ending));
+        }
+        let is_wanted = |limit: &String| {
+            *limit == observed.limit_hit
+                || (limit == "processes"
+                    && !observed.counts_processes
+                    && observed.limit_hit == "none")
+        };
+        // Some endings are a limit's.
+        let implied = match observed.ending.as_str() {
+            "timed_out" => Some("wall"),
+            "out_of_memory" => Some("memory"),
+            _ => None,
+        };
+        let wanted = match implied {
+            Some(limit) => vec![limit.to_owned()],
+            None => self.limits_hit.clone(),
+        };
+        if !wanted.is_empty() && !wanted.iter().any(is_wanted) {
+            let wanted = wanted.join(" or ");
+            wrong.push(format!("limit_hit is {}, not {wanted}", observed.limit_hit));
         }
         let text = |stream: Stream| match stream {
             Stream::Out => ("stdout", &observed.stdout),
@@ -315,19 +342,34 @@ fn leading_text(text: &str) -> Result<(String, &str), String> {
 #[test]
 fn what_a_case_says_is_heard() {
     let text = "# Says it.\nprint(1)\n# role: public\n# file a b: ~\"x\"\n# runs: 3 distinct\n\
-                # expect: ending=exited:0|signal:9  stdout=\"a  b\\n\"  stderr!~\"\\\\d\"  within_ms=5\n";
+                # expect: ending=exited:0|signal:9  stdout=\"a  b\\n\"  stderr!~\"\\\\d\"  \
+                limit_hit=none|processes  within_ms=5\n";
     let case = Case::read("good/it", text).unwrap();
     assert!(case.public && case.distinct && case.runs == 3);
     assert_eq!(case.within, Some(Duration::from_millis(5)));
     let observed = |ending: &str, stdout: &str, stderr: &str| Observed {
         ending: ending.to_owned(),
+        limit_hit: "none".to_owned(),
+        counts_processes: true,
         stdout: stdout.to_owned(),
         stderr: stderr.to_owned(),
         files: vec![("a b".to_owned(), Ok("axb".to_owned()))],
     };
     let held = case.compare(&observed("signal:9", "a  b\n", "none"));
     assert_eq!(held, Vec::<String>::new());
-    assert_eq!(case.compare(&observed("timed_out", "", "7")).len(), 3);
+    // An ending, two streams, and the limit that goes with such an ending.
+    assert_eq!(case.compare(&observed("timed_out", "", "7")).len(), 4);
+    let hit = |limit_hit: &str, counts_processes| Observed {
+        limit_hit: limit_hit.to_owned(),
+        counts_processes,
+        ..observed("signal:9", "a  b\n", "none")
+    };
+    assert_eq!(case.compare(&hit("processes", true)).len(), 0);
+    assert_eq!(case.compare(&hit("disk", true)).len(), 1);
+    let text = text.replace("none|", "");
+    let case = Case::read("good/it", &text).unwrap();
+    assert_eq!(case.compare(&hit("none", false)).len(), 0);
+    assert_eq!(case.compare(&hit("none", true)).len(), 1);
 }
 
 #[test]

@@ -254,8 +254,16 @@ fn observe(answer: &Answer) -> Result<Observed, String> {
         let kept = note.filter(|_| cut).and_then(|note| stream.get(..note));
         kept.unwrap_or(stream).to_owned()
     };
+    let usage = |key: &str| at(&format!("{result}/usage/{key}"));
+    let ran = ending != "unparsable" && ending != "forbidden_import";
+    if ran && !usage("wall_ms").is_some_and(Value::is_number) {
+        return Err(format!("nothing is said of what was used: {body}"));
+    }
+    let hit = text(&format!("{result}/limit_hit"));
     let mut observed = Observed {
         ending,
+        limit_hit: if hit.is_empty() { "none" } else { hit }.to_owned(),
+        counts_processes: usage("processes_peak").is_some_and(Value::is_number),
         stdout: stream("stdout"),
         stderr: stream("stderr"),
         files: Vec::new(),
