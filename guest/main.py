@@ -42,6 +42,7 @@ class Walls:
 
 def main():
     kind, *limits, imports_public = sys.argv[1:]
+    os.environ.pop("LD_BIND_NOW", None)  # It was meant for this process only.
     walls = [Walls([int(limit) for limit in limits])]
     sys.path.insert(0, FOLDER)
     import zygote

@@ -40,8 +40,8 @@ FLAG_PUBLIC = 1
 # Exit codes of our own trouble, which the keeper tells from a program's by the open job socket.
 EXIT_UNPARSABLE = 1
 EXIT_NO_JOB = 70
-# How long a unit waits for a job before it rehearses. Seconds.
-REHEARSAL_PAUSE_S = 0.03
+# How long a unit waits for a job before it rehearses. Milliseconds.
+REHEARSAL_PAUSE_MS = 30
 # One page: most programs are no longer.
 _ROOM = bytes(4096)
 # What CPython exits with when standard output could not be flushed.
@@ -66,11 +66,20 @@ flush_c_streams = None
 
 # What every unit of a zygote has from it: the libraries' folders, and the fence of a public program.
 _ready = None
+# Waits for the job, so many milliseconds at most.
+_wait_for_job = None
+# `random.seed` without the Python around it, whose pages each unit would have to copy.
+_seed = super(random.Random, random._inst).seed
 
 
-def prepare(imports_allowed):
+def prepare(imports_allowed, job_fd):
     """Does once, in the zygote, what is the same for every unit: each page that a fork does not write is shared."""
-    global _ready
+    global _ready, _wait_for_job
+    poll = select.poll()
+    poll.register(job_fd, select.POLLIN)
+    poll.poll(0)
+    _wait_for_job = poll.poll
+    random.seed()
     _open_streams()
     tempfile._name_sequence = None
     uuid._node = None
@@ -95,12 +104,12 @@ def run(job_fd):
         folder = os.getcwd()
         libraries, raise_fence = _ready
         script = _open_script()
-        if not select.select([job_fd], (), (), REHEARSAL_PAUSE_S)[0]:
+        if not _wait_for_job(REHEARSAL_PAUSE_MS):
             # Nobody has come yet: there is time. Where units are wanted as fast as they are made, a
             # rehearsal would only come before the play, and costs as much as the play.
             rehearse()
         # After the last full collection, so that what refers to it is young when the program ends.
-        main = _main_module(os.path.join(folder, SCRIPT))
+        main = _main_module(f"{folder}/{SCRIPT}")
 
         public, code = _receive(job_fd)
 
@@ -193,7 +202,7 @@ def rehearse():
 
 def _renew_randomness():
     """Gives this fork streams of its own; every fork of a zygote would otherwise draw the same numbers."""
-    random.seed()
+    _seed()
     numpy_random = sys.modules.get("numpy.random")
     if numpy_random is not None:
         numpy_random.seed()

@@ -119,7 +119,7 @@ def settle(imports_public=guard.PUBLIC_IMPORTS):
         except Exception as error:
             sys.stderr.write(f"{warm_up.__name__}: {type(error).__name__}: {error}\n")
     take_out_of_sight()
-    unit.prepare(imports_public)
+    unit.prepare(imports_public, JOB_FD)
     for _ in range(20):
         unit.rehearse()
     gc.collect()

@@ -108,7 +108,6 @@ impl Init<'_> {
     }
 
     fn keep_only_the_lifeline(&self) -> std::io::Result<()> {
-        sys::reset_signals();
         // Orphans of the run are reaped by the kernel itself.
         sys::ignore_signal(libc::SIGCHLD);
         sys::place_at(self.lifeline.as_fd(), 0)?;

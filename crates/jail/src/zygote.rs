@@ -50,7 +50,7 @@ impl Zygote {
     /// If the keeper's socket is not there, or the interpreter started threads.
     pub fn new(limits: Limits, data_bytes_max: Option<u64>) -> Result<Self, WallError> {
         let proof = SingleThread::assert().doing("check that the zygote has one thread")?;
-        sys::settle_memory();
+        sys::settle_memory(proof).doing("settle the interpreter's memory")?;
         let interfaces = std::fs::read_to_string("/proc/self/net/dev").doing("list interfaces")?;
         let others = interfaces
             .lines()

@@ -143,7 +143,7 @@ fn become_zygote(
 }
 
 /// The whole environment of a zygote, and so of every program: nothing of the host's.
-const ENVIRONMENT: [&CStr; 12] = [
+const ENVIRONMENT: [&CStr; 13] = [
     c"PATH=/env/bin:/usr/bin",
     c"HOME=/box/work",
     c"USER=nobody",
@@ -157,6 +157,8 @@ const ENVIRONMENT: [&CStr; 12] = [
     c"NUMEXPR_MAX_THREADS=1",
     c"MPLCONFIGDIR=/tmp",
     c"MPLBACKEND=Agg",
+    // Looked up once, not in every fork. Programs do not see it.
+    c"LD_BIND_NOW=1",
 ];
 
 /// Added where the interpreter comes with libraries of its own ([`template::LIBRARIES`]).

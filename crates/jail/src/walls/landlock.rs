@@ -3,7 +3,9 @@
 //! A second layer behind mounts and seccomp. All rights that the running kernel's ABI knows are
 //! handled, so what is not granted here is refused.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::ffi::CStr;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use rustix::fs::{CWD, Mode, OFlags};
 
@@ -36,15 +38,15 @@ const OWN: u64 = FILES_ABI_3 & !(EXECUTE | MAKE_CHAR | MAKE_SOCK | MAKE_BLOCK);
 const DEVICE: u64 = READ_FILE | WRITE_FILE | TRUNCATE;
 
 /// What may be done below which folder of the run's root.
-const GRANTS: [(&str, u64); 8] = [
-    ("/", READ_DIR),
-    ("/usr", READ | EXECUTE),
-    ("/env", READ | EXECUTE),
-    ("/etc", READ),
-    ("/proc", READ),
-    ("/dev", READ),
-    ("/dev/null", DEVICE),
-    ("/box", OWN),
+const GRANTS: [(&CStr, u64); 8] = [
+    (c"/", READ_DIR),
+    (c"/usr", READ | EXECUTE),
+    (c"/env", READ | EXECUTE),
+    (c"/etc", READ),
+    (c"/proc", READ),
+    (c"/dev", READ),
+    (c"/dev/null", DEVICE),
+    (c"/box", OWN),
 ];
 
 /// Raises the wall on this process, for good. Takes the paths of the run's root.
@@ -55,7 +57,7 @@ const GRANTS: [(&str, u64); 8] = [
 pub fn raise() -> Result<(), WallError> {
     let abi = sys::landlock_abi().doing("ask for Landlock")?;
     if abi < ABI_MIN {
-        return Err(std::io::Error::other(format!(
+        return Err(io::Error::other(format!(
             "the kernel has Landlock ABI {abi}, at least {ABI_MIN} (Linux 6.2) is needed"
         )))
         .doing("use Landlock");
@@ -72,9 +74,11 @@ pub fn raise() -> Result<(), WallError> {
     };
     let ruleset = sys::landlock_ruleset(&handled, size).doing("make a Landlock ruleset")?;
     for (path, rights) in GRANTS {
-        let beneath = open(path)?;
-        sys::landlock_allow(ruleset.as_fd(), beneath.as_fd(), rights)
-            .doing(&format!("grant rights on {path}"))?;
+        let granted = grant(ruleset.as_fd(), path, rights);
+        granted.map_err(|source| WallError {
+            doing: format!("grant rights on {}", path.to_string_lossy()),
+            source,
+        })?;
     }
     restrict(ruleset.as_fd())
 }
@@ -102,7 +106,8 @@ fn restrict(ruleset: BorrowedFd<'_>) -> Result<(), WallError> {
     sys::landlock_restrict(ruleset).doing("hold the unit to Landlock")
 }
 
-fn open(path: &str) -> Result<OwnedFd, WallError> {
-    rustix::fs::openat(CWD, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
-        .doing(&format!("open {path}"))
+fn grant(ruleset: BorrowedFd<'_>, path: &CStr, rights: u64) -> io::Result<()> {
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    let beneath = rustix::fs::openat(CWD, path, flags, Mode::empty())?;
+    sys::landlock_allow(ruleset, beneath.as_fd(), rights)
 }

@@ -8,7 +8,10 @@ pub mod seccomp;
 pub mod template;
 pub mod user;
 
+use std::ffi::CStr;
 use std::io;
+
+use rustix::fs::{Mode, OFlags};
 
 /// A wall that could not be raised, or was found missing after it was.
 #[derive(Debug, thiserror::Error)]
@@ -52,5 +55,22 @@ pub fn verify(stands: bool, what: &str) -> Result<(), WallError> {
             doing: format!("verify {what}"),
             source: io::Error::other("it does not stand"),
         })
+    }
+}
+
+/// Reads a small file of the kernel's into `room`, which must be larger.
+///
+/// A unit allocates nothing while it raises its walls: what the allocator touches in a fork, the
+/// kernel has to copy page by page, and its free lists are all over the place.
+///
+/// # Errors
+///
+/// The kernel's, or that the file has no end within `room`, or is no text.
+pub fn read_into<'a>(path: &CStr, room: &'a mut [u8]) -> io::Result<&'a str> {
+    let file = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+    let count = rustix::io::read(file, &mut *room)?;
+    match room.get(..count) {
+        Some(text) if count < room.len() => str::from_utf8(text).map_err(io::Error::other),
+        _ => Err(io::Error::other("it is too long")),
     }
 }

@@ -5,7 +5,7 @@ use std::fs;
 use rustix::process::DumpableBehavior;
 use rustix::thread::{CapabilitySet, CapabilitySets, Gid, Uid};
 
-use super::{Doing, WallError, verify};
+use super::{Doing, WallError, read_into, verify};
 
 /// The user and group that a program sees itself as: nobody.
 pub const NOBODY: u32 = 65534;
@@ -57,10 +57,11 @@ fn become_user(user: u32) -> Result<(), WallError> {
 /// If it is anyone but nobody, in a user namespace of its own.
 pub fn stands(user: u32) -> Result<(), WallError> {
     // The number alone proves nothing: unmapped users are shown by it, too.
-    let map = fs::read_to_string("/proc/self/uid_map").doing("read the user's map")?;
-    let expected = [NOBODY, user, 1].map(|number| number.to_string());
+    let mut room = [0; 256];
+    let map = read_into(c"/proc/self/uid_map", &mut room).doing("read the user's map")?;
+    let numbers = map.split_whitespace().map(|number| number.parse().ok());
     verify(
-        map.split_whitespace().eq(expected.iter()),
+        numbers.eq([NOBODY, user, 1].map(Some)),
         "the user namespace",
     )?;
     let nobody = (Uid::from_raw(NOBODY), Gid::from_raw(NOBODY));
