@@ -25,14 +25,16 @@ pub enum ConfigError {
         #[source]
         source: io::Error,
     },
-    /// The file is not TOML.
-    #[error("cannot read {}: {}", path.display(), source.message())]
+    /// The file is not TOML. The parser's own error is not kept: it quotes the line, and with it the
+    /// admin key.
+    #[error("cannot read {}, line {line}: {message}", path.display())]
     NotToml {
         /// Which file.
         path: PathBuf,
-        /// Where and why.
-        #[source]
-        source: Box<toml::de::Error>,
+        /// Where, from 1.
+        line: usize,
+        /// Why.
+        message: String,
     },
     /// A key that is none of ours.
     #[error("{origin} has an unknown key: {key}")]
@@ -109,10 +111,13 @@ impl Layers {
             path: path.to_owned(),
             source,
         })?;
-        let table: Table = text.parse().map_err(|source| ConfigError::NotToml {
-            path: path.to_owned(),
-            source: Box::new(source),
-        })?;
+        let table: Table = text
+            .parse()
+            .map_err(|error: toml::de::Error| ConfigError::NotToml {
+                path: path.to_owned(),
+                line: line_at(&text, error.span().map_or(0, |span| span.start)),
+                message: error.message().to_owned(),
+            })?;
         let origin = path.display().to_string();
         for (key, value) in table {
             let Some(known) = self.values.get_mut(&key) else {
@@ -283,6 +288,12 @@ impl Layers {
         read.collect::<Option<Vec<T>>>()
             .ok_or_else(|| self.refuse(key, wanted))
     }
+}
+
+/// The line, from 1, that the byte `at` of a text stands on.
+fn line_at(text: &str, at: usize) -> usize {
+    let before = text.as_bytes().get(..at).unwrap_or_default();
+    1 + before.iter().filter(|byte| **byte == b'\n').count()
 }
 
 fn items_of(text: &str) -> Vec<Value> {

@@ -380,7 +380,34 @@ mod tests {
             wrong("concurrent_max = \"3\""),
             format!("cannot use concurrent_max from {place}: it must be a whole number")
         );
-        assert!(wrong("concurrent_max = ").starts_with(&format!("cannot read {place}")));
+        assert!(
+            wrong("\nconcurrent_max = ").starts_with(&format!("cannot read {place}, line 2: "))
+        );
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn what_is_said_of_a_bad_file_does_not_quote_the_admin_key() {
+        let folder = std::env::temp_dir().join(format!("hognose-quote-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let file = folder.join("bad.toml");
+        for text in [
+            "admin_key = \"secret",
+            "admin_key = \"secret\" x",
+            "admin_key = secret",
+            "admin_key = \"secret\"\nadmin_key = \"secret\"",
+            "admin_key = [\"secret\"]",
+        ] {
+            std::fs::write(&file, text).unwrap();
+            let error = load(Some(&file), &Flags::new(), []).unwrap_err();
+            let mut chain = format!("{error:?}");
+            let mut next: Option<&dyn std::error::Error> = Some(&error);
+            while let Some(error) = next {
+                chain += &error.to_string();
+                next = error.source();
+            }
+            assert!(!chain.contains("secret"), "{chain}");
+        }
         std::fs::remove_dir_all(folder).unwrap();
     }
 
