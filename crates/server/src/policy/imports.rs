@@ -5,7 +5,7 @@
 
 use ruff_python_ast::statement_visitor::{StatementVisitor, walk_stmt};
 use ruff_python_ast::{Mod, PythonVersion, Stmt};
-use ruff_python_parser::{Mode, ParseOptions, parse_unchecked};
+use ruff_python_parser::{Mode, ParseError, ParseErrorType, ParseOptions, parse_unchecked};
 
 use crate::refusal::Refusal;
 
@@ -55,7 +55,8 @@ impl Scanner {
     fn scan_here(&self, code: &str) -> Result<Vec<String>, Refusal> {
         let options = ParseOptions::from(Mode::Module).with_target_version(self.version);
         let parsed = parse_unchecked(code, options);
-        if let Some(error) = parsed.errors().first() {
+        let mut errors = parsed.errors().iter();
+        if let Some(error) = errors.find(|error| !is_none(error, code)) {
             let message = error.error.to_string();
             return Err(unparsable(
                 &message,
@@ -75,6 +76,25 @@ impl Scanner {
             found.visit_body(&module.body);
         }
         Ok(found.names)
+    }
+}
+
+/// Whether an error of the parser's is none of CPython's. It has then read on as CPython does.
+fn is_none(error: &ParseError, code: &str) -> bool {
+    let Some((before, here)) = code.split_at_checked(error.location.start().to_usize()) else {
+        return false;
+    };
+    match error.error {
+        // `a = 1; match = 2`: it takes the name for the statement.
+        ParseErrorType::SimpleAndCompoundStatementOnSameLine => here.starts_with("match"),
+        // `raise;`
+        ParseErrorType::ExpectedExpression => {
+            here.starts_with(';')
+                && before
+                    .trim_end_matches([' ', '\t', '\x0c'])
+                    .ends_with("raise")
+        }
+        _ => false,
     }
 }
 
@@ -224,6 +244,24 @@ if x: import t; import a
         scan("match x:\n  case 1: pass").unwrap();
         assert!(message("type X = int").contains("3.12"));
         message("x = f'{'a'}'");
+    }
+
+    #[test]
+    fn what_only_the_parser_takes_for_errors_is_none() {
+        for code in [
+            "import a; match = b.c()\nimport d",
+            "import a; match(b)\nimport d",
+            "if x: import a; match = 1\nimport d",
+            "try: import a\nexcept: raise;\nimport d",
+            "import a\nif x: raise ;import d",
+        ] {
+            assert_eq!(scan(code).unwrap(), ["a", "d"], "{code}");
+        }
+        for code in ["x = 1; if y: pass", "x = ;", "raise from;", "match = ;"] {
+            message(code);
+        }
+        // CPython refuses it, and nothing in it is missed.
+        assert_eq!(scan("a; match b:\n case c: import d").unwrap(), ["d"]);
     }
 
     #[test]
