@@ -27,8 +27,8 @@ pub(crate) const BENEATH: ResolveFlags = ResolveFlags::BENEATH
     .union(ResolveFlags::NO_MAGICLINKS)
     .union(ResolveFlags::NO_XDEV);
 
-/// Reads the files asked for, in the order asked.
-pub(crate) fn collect(
+/// Reads the files asked for, in the order asked, from the folder `work` of a run's own file system.
+pub fn collect(
     own_box: BorrowedFd<'_>,
     names: Vec<String>,
     limits: CollectLimits,

@@ -15,6 +15,7 @@ mod pool;
 mod run;
 mod unit;
 
+pub use collect::collect;
 pub use fault::Fault;
 pub use job::{CollectLimits, Imports, InputFile, Job};
 pub use outcome::{Captured, Ending, FileTrouble, LimitHit, Outcome, Usage};

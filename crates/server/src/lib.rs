@@ -25,4 +25,5 @@ pub mod telemetry;
 
 pub use app::{StartError, run_once};
 pub use http::{ServeError, serve};
+pub use policy::{imports_of, name_in_workspace};
 pub use store::StoreError;

@@ -60,7 +60,7 @@ impl FileLimits {
         if name.is_empty() {
             return Err(AttachmentTrouble::NameMissing);
         }
-        let name = last_part(name).ok_or(AttachmentTrouble::NameNotAllowed)?;
+        let name = name_in_workspace(name).ok_or(AttachmentTrouble::NameNotAllowed)?;
         let text = attachment.content_base_64.as_deref().unwrap_or_default();
         if text.bytes().all(|byte| byte.is_ascii_whitespace()) {
             return Err(AttachmentTrouble::ContentMissing);
@@ -80,8 +80,10 @@ impl FileLimits {
     }
 }
 
-/// The last part of a relative path, if it can be a file's name.
-fn last_part(name: &str) -> Option<&str> {
+/// The name that an attachment gets in the workspace: the last part of a relative path, if it can be
+/// a file's name.
+#[must_use]
+pub fn name_in_workspace(name: &str) -> Option<&str> {
     if name.starts_with('/') || name.contains("..") || name.contains('\0') {
         return None;
     }

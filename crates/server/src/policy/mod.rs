@@ -17,7 +17,19 @@ use crate::refusal::Refusal;
 
 use files::FileLimits;
 pub(crate) use files::Files;
+pub use files::name_in_workspace;
 use imports::Scanner;
+
+/// The top-level names that a program imports, as a Python of this version would: each once, in
+/// order. For whoever wants to know without running anything, as the fuzz targets do.
+///
+/// # Errors
+///
+/// What a caller hears of a program that does not parse.
+pub fn imports_of(code: &str, python: (u8, u8)) -> Result<Vec<String>, String> {
+    let names = Scanner::new(python).scan(code);
+    names.map_err(|refusal| refusal.to_string())
+}
 
 /// Imported like a module, it is syntax: what a program says of the Python it is written in.
 const SYNTAX: &str = "__future__";
