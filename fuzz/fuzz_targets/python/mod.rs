@@ -156,13 +156,14 @@ const SIMPLE: &[&str] = &[
     "t'{x}'", "x if y else z", "not x", "x = *a, *b", "a, *b = c", "(a, b) = c", "x = 0xfor 1",
     "1if 1else 2", "x is not y", "x not in y", "a<b>c", "a @ b", "a @= b", "a //= b", "a ** -b",
     "~-+a", "...", "x = b'a' rb'b'", "\\\nx", "x\\\n.y", "x = 'a' \\\n 'b'", "nonlocal n",
-    "x.import_ = 1", "print >>f", "exec 'x'", "x = 1_000.0e-1_0j", "'\\N{DASH}'", "u'a'", "x = ''",
-    "f''", "f'{x,}'", "f'{*a,}'", "f'{yield}'", "f'{x:{y:{z}}}'", "f'{x!r}' f'{y}'", "f'{\\\nx}'",
-    "f'{x\\\n}'", "raise", "raise x", "return *a, b", "for_ = 1", "x = (a for b in c)",
-    "lazy import os", "from __future__ import annotations", "from __future__ import barry_as_FLUFL",
-    "1 <> 2", "def f(): import os", "class C: import a; import b", "if 1: from a import b",
-    "else_ = {}", "x = {1, 2}", "x: (yield) = 1", "assert(x, y)", "del (a), [b]", "del (a, b,)",
-    "with_ = a", "print((yield))", "async_ = await_ = 1",
+    "x.import_ = 1", "print >>f", "exec 'x'", "raise;import a", "raise ;", "a; match = 1; import b",
+    "a; match b", "x = 1_000.0e-1_0j", "'\\N{DASH}'", "u'a'", "x = ''", "f''", "f'{x,}'",
+    "f'{*a,}'", "f'{yield}'", "f'{x:{y:{z}}}'", "f'{x!r}' f'{y}'", "f'{\\\nx}'", "f'{x\\\n}'",
+    "raise", "raise x", "return *a, b", "for_ = 1", "x = (a for b in c)", "lazy import os",
+    "from __future__ import annotations", "from __future__ import barry_as_FLUFL", "1 <> 2",
+    "def f(): import os", "class C: import a; import b", "if 1: from a import b", "else_ = {}",
+    "x = {1, 2}", "x: (yield) = 1", "assert(x, y)", "del (a), [b]", "del (a, b,)", "with_ = a",
+    "print((yield))", "async_ = await_ = 1",
 ];
 
 #[rustfmt::skip]
