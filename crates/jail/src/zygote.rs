@@ -70,6 +70,7 @@ impl Zygote {
             walls,
             living: HashMap::new(),
         };
+        zygote.walls.filter.raise_in_zygote()?;
         zygote.tell(&FromZygote::Waiting)?;
         Ok(zygote)
     }
