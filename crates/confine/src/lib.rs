@@ -16,6 +16,11 @@ use jail::walls::WallError;
 use jail::zygote::Zygote;
 use wire::Limits;
 
+/// Apart from the interpreter's heap: what the zygote writes between two forks breaks the huge pages
+/// that both share with all units, and what a unit writes is copied for it page by page.
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
 thread_local! {
     static ZYGOTE: RefCell<Option<Zygote>> = const { RefCell::new(None) };
 }

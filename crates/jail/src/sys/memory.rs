@@ -10,6 +10,10 @@
 //! touches, eighty in all. The kernel does copy them where the mapping has a page of its own, so
 //! each mapping that every program uses is given one.
 //!
+//! Each mapping itself costs a fork a microsecond, and its end half of one; a library has three
+//! for what is not written, which differ in that one may be executed. With all three executable they
+//! are one. Programs can run machine code of their own anyway: that is what the walls are for.
+//!
 //! Where the kernel has no huge pages nothing of this has an effect, and nothing fails.
 
 use std::ffi::c_void;
@@ -79,9 +83,13 @@ pub fn gather_arenas() -> io::Result<()> {
 /// Where code could not be made read-only again; the process must end then.
 pub fn settle_memory(_proof: SingleThread) -> io::Result<()> {
     close_region();
+    extend_heap();
     let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
     let mappings: Vec<_> = maps.lines().filter_map(Mapping::read).collect();
     make_huge(&mappings);
+    join(&mappings);
+    let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    let mappings: Vec<_> = maps.lines().filter_map(Mapping::read).collect();
     let of_all: Vec<_> = used_by_all()
         .filter_map(|at| mappings.iter().find(|m| (m.from..m.to).contains(&at)))
         .map(|mapping| mapping.name)
@@ -100,6 +108,17 @@ fn close_region() {
     }
 }
 
+/// Lets the heap end beyond the huge page in which its use ends, so that this one can be made huge.
+fn extend_heap() {
+    for bytes in [2 * HUGE, 2 * HUGE - (64 << 10)] {
+        // SAFETY: any size may be asked for.
+        let block = unsafe { libc::malloc(bytes) };
+        // SAFETY: it came from the allocator, or is null. The first is a mapping of its own, after
+        // whose return the allocator takes blocks of this size from the heap, and keeps them.
+        unsafe { libc::free(std::hint::black_box(block)) };
+    }
+}
+
 fn make_huge(mappings: &[Mapping<'_>]) {
     for own in mappings.iter().filter(|mapping| mapping.is_own()) {
         let mut at = own.from.next_multiple_of(HUGE);
@@ -107,6 +126,25 @@ fn make_huge(mappings: &[Mapping<'_>]) {
             advise(at, HUGE, libc::MADV_COLLAPSE);
             at += HUGE;
         }
+    }
+}
+
+/// Makes what lies in a file before and after its code one mapping with the code.
+fn join(mappings: &[Mapping<'_>]) {
+    for parts in mappings.windows(2) {
+        let [first, second] = parts else { continue };
+        if !first.goes_on_in(second) {
+            continue;
+        }
+        let other = match (first.mode, second.mode) {
+            ("r--p", "r-xp") => first,
+            ("r-xp", "r--p") => second,
+            _ => continue,
+        };
+        let (at, bytes) = (other.from as *mut c_void, other.to - other.from);
+        // SAFETY: what could be read can be read; the rest of a file that may be executed may be, too.
+        // Where the host's policy refuses it, forks cost what they did.
+        unsafe { libc::mprotect(at, bytes, libc::PROT_READ | libc::PROT_EXEC) };
     }
 }
 
@@ -129,6 +167,8 @@ struct Mapping<'a> {
     from: usize,
     to: usize,
     mode: &'a str,
+    /// Where in its file it begins.
+    offset: usize,
     name: &'a str,
 }
 
@@ -142,8 +182,18 @@ impl<'a> Mapping<'a> {
             from: number(from)?,
             to: number(to)?,
             mode,
-            name: words.nth(3).unwrap_or_default(),
+            offset: number(words.next()?)?,
+            // Behind device and inode.
+            name: words.nth(2).unwrap_or_default(),
         })
+    }
+
+    /// Whether another one is what comes next in the same file.
+    fn goes_on_in(&self, next: &Self) -> bool {
+        self.name.starts_with('/')
+            && self.name == next.name
+            && self.to == next.from
+            && self.offset + (self.to - self.from) == next.offset
     }
 
     /// Whether it is nobody else's and no file's.
