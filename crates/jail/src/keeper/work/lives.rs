@@ -133,9 +133,13 @@ impl Keeper {
         ends: &UnitEnds,
         namespaces: &[OwnedFd],
     ) -> Result<(), String> {
-        let Some((unit, _)) = self.units.get(&id) else {
+        let Some((unit, _)) = self.units.get_mut(&id) else {
             return Ok(());
         };
+        // The first is the PID namespace's, and the kernel numbers namespaces as files.
+        let processes = namespaces.first().ok_or("its namespaces are missing")?;
+        let number = rustix::fs::fstat(processes).map_err(|e| e.to_string())?;
+        unit.namespace = Some(number.st_ino);
         if let Phase::Entering(ends) = &unit.phase {
             add(&self.epoll, ends.job.as_fd(), Source::Preparing(id)).map_err(|e| e.to_string())?;
         }

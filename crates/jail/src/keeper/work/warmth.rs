@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use wire::{Frame, FromKeeper, FromZygote, Kind, UnitId};
 
+use super::super::reap_all;
 use super::super::zygotes::{self, Bounds, FORKS_MAX, Zygote, ZygoteId};
-use super::super::{reap_all, watch};
 use super::{ANSWER_MAX, Keeper, RESTART_PAUSE, ServerGone, Source, WARMING_MAX, add, forget};
 use crate::walls::cgroup::Cgroups;
 use crate::walls::{Doing, WallError};
@@ -31,7 +31,6 @@ impl Keeper {
             FromZygote::Forked { unit, pid } => {
                 if let Some((unit, _)) = self.units.get_mut(&unit) {
                     unit.pid = Some(pid);
-                    unit.namespace = watch::namespace_of(pid);
                 }
                 Ok(())
             }
