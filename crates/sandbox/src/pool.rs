@@ -27,6 +27,14 @@ const START_MAX: Duration = Duration::from_mins(2);
 const CLOSE_MAX: Duration = Duration::from_secs(10);
 /// Most units that a job is offered to, where something kills them before they hear of it.
 const OFFERS_MAX: usize = 8;
+/// How long a kind is kept as ready as the settings say after it was asked for; then one unit of it
+/// waits, since the memory that each has to itself would be there for nobody. The core kind, which
+/// most programs need, stays ready.
+const DEMAND_REMEMBERED: Duration = Duration::from_mins(1);
+/// Longest wait of a unit for a job; then a fresh one takes its place.
+const UNIT_AGE_MAX: Duration = Duration::from_mins(10);
+/// How often the shelves are looked through for units that nobody needs.
+const TEND_PAUSE: Duration = Duration::from_secs(5);
 /// Pause before another keeper is started, and before units are ordered again after one failed.
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
@@ -47,6 +55,16 @@ impl PoolSettings {
             Kind::Core => self.core,
             Kind::Numpy => self.numpy,
             Kind::Full => self.full,
+        }
+    }
+
+    /// How many units of a kind are to wait which was asked for last so long ago, if ever.
+    fn wanted(&self, kind: Kind, last_asked: Option<Duration>) -> usize {
+        let recent = last_asked.is_some_and(|ago| ago < DEMAND_REMEMBERED);
+        if recent || kind == Kind::Core {
+            self.of(kind).max(1)
+        } else {
+            1
         }
     }
 }
@@ -97,6 +115,8 @@ struct Shelf {
     waiting: VecDeque<oneshot::Sender<Unit>>,
     /// Ordered, not ready yet.
     warming: usize,
+    /// When a job last asked for one.
+    last_asked: Option<Instant>,
     /// What the keeper said about the last unit that failed; until one succeeds, the next are
     /// ordered one at a time, after a pause.
     last_failure: Option<String>,
@@ -134,6 +154,7 @@ impl Pool {
             })?;
         let (end, ended) = watch::channel(false);
         tokio::spawn(Arc::clone(&shared).keep(keeper, end));
+        tokio::spawn(Arc::clone(&shared).tend());
         let pool = Self {
             shared,
             walls,
@@ -166,6 +187,7 @@ impl Pool {
     pub async fn run(&self, job: Job) -> Result<Outcome, Fault> {
         let asked = Instant::now();
         let kind = job.kind;
+        self.shared.lock().shelf(kind).last_asked = Some(Instant::now());
         let mut offers = 0;
         let outcome = loop {
             let mut unit = self.shared.unit(kind).await?;
@@ -337,11 +359,12 @@ impl Shared {
             stderr,
             own_box,
             owner,
+            ready_at: Instant::now(),
             ended,
             gone,
             orders,
         };
-        let shelf = state.shelves.entry(kind).or_default();
+        let shelf = state.shelf(kind);
         shelf.warming = shelf.warming.saturating_sub(1);
         let recovered = shelf.last_failure.take().is_some();
         shelf.give(unit);
@@ -360,7 +383,7 @@ impl Shared {
         if let Some(sender) = route.ended.take() {
             let _nobody_waits = sender.send(ended);
         }
-        let shelf = state.shelves.entry(kind).or_default();
+        let shelf = state.shelf(kind);
         if let Some(place) = shelf.ready.iter().position(|unit| unit.id == id) {
             shelf.ready.remove(place);
             state.refill(&self.settings, kind);
@@ -381,15 +404,15 @@ impl Shared {
         if state.started {
             tracing::warn!(%reason, ?kind, "a unit could not be prepared");
         }
-        let shelf = state.shelves.entry(kind).or_default();
+        let shelf = state.shelf(kind);
         shelf.warming = shelf.warming.saturating_sub(1);
         shelf.last_failure = Some(reason);
         if !state.started {
             // Whoever waits reads the reason.
-            state.shelves.entry(kind).or_default().waiting.clear();
+            state.shelf(kind).waiting.clear();
             return;
         }
-        let shelf = state.shelves.entry(kind).or_default();
+        let shelf = state.shelf(kind);
         let others_warm = shelf.warming > 0;
         drop(state);
         if others_warm {
@@ -409,7 +432,7 @@ impl Shared {
             if state.closing {
                 return Err(Fault::Closing);
             }
-            let shelf = state.shelves.entry(kind).or_default();
+            let shelf = state.shelf(kind);
             if let Some(unit) = shelf.ready.pop_front() {
                 return Ok(unit);
             }
@@ -432,8 +455,26 @@ impl Shared {
     }
 
     fn put_back(&self, unit: Unit) {
+        let mut state = self.lock();
         let kind = unit.kind;
-        self.lock().shelves.entry(kind).or_default().give(unit);
+        state.shelf(kind).give(unit);
+        // Another one was ordered when it was taken.
+        state.clear(&self.settings, kind);
+    }
+
+    /// Lets units go that wait for nobody, or for too long, until the pool closes.
+    async fn tend(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(TEND_PAUSE).await;
+            let mut state = self.lock();
+            if state.closing {
+                return;
+            }
+            for kind in &self.setup.kinds {
+                state.clear(&self.settings, *kind);
+                state.refill(&self.settings, *kind);
+            }
+        }
     }
 
     /// The keeper is gone, and all its units.
@@ -449,6 +490,27 @@ impl Shared {
 }
 
 impl State {
+    fn shelf(&mut self, kind: Kind) -> &mut Shelf {
+        self.shelves.entry(kind).or_default()
+    }
+
+    /// Lets go of units that are more than wanted, and of those that have waited too long.
+    fn clear(&mut self, settings: &PoolSettings, kind: Kind) {
+        let shelf = self.shelf(kind);
+        let wanted = settings.wanted(kind, shelf.last_asked.map(|at| at.elapsed()));
+        // The oldest are in front.
+        while shelf.ready.len() + shelf.warming > wanted
+            || shelf
+                .ready
+                .front()
+                .is_some_and(|unit| unit.ready_at.elapsed() > UNIT_AGE_MAX)
+        {
+            if shelf.ready.pop_front().is_none() {
+                return;
+            }
+        }
+    }
+
     /// Orders units until as many are ready or warming as the settings and the waiting jobs want.
     fn refill(&mut self, settings: &PoolSettings, kind: Kind) {
         let Some(orders) = self.orders.clone() else {
@@ -457,7 +519,10 @@ impl State {
         let shelf = self.shelves.entry(kind).or_default();
         shelf.waiting.retain(|waiting| !waiting.is_closed());
         let wanted = match shelf.last_failure {
-            None => settings.of(kind).max(1) + shelf.waiting.len(),
+            None => {
+                let last_asked = shelf.last_asked.map(|at| at.elapsed());
+                settings.wanted(kind, last_asked) + shelf.waiting.len()
+            }
             Some(_) => 1,
         };
         while shelf.ready.len() + shelf.warming < wanted {
@@ -489,5 +554,30 @@ impl Shelf {
             }
         }
         self.ready.push_back(unit);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_units_wait_as_the_settings_say_and_demand_wants() {
+        let settings = PoolSettings {
+            core: 5,
+            numpy: 2,
+            full: 0,
+        };
+        let ago = |seconds| Some(Duration::from_secs(seconds));
+        for (kind, last_asked, wanted) in [
+            (Kind::Core, None, 5),
+            (Kind::Core, ago(1000), 5),
+            (Kind::Numpy, None, 1),
+            (Kind::Numpy, ago(1), 2),
+            (Kind::Numpy, ago(61), 1),
+            (Kind::Full, ago(1), 1),
+        ] {
+            assert_eq!(settings.wanted(kind, last_asked), wanted, "{kind:?}");
+        }
     }
 }

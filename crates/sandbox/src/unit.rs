@@ -2,6 +2,7 @@
 
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdStream;
+use std::time::Instant;
 
 use tokio::net::UnixStream;
 use tokio::net::unix::pipe;
@@ -33,6 +34,8 @@ pub(crate) struct Unit {
     pub(crate) own_box: OwnedFd,
     /// Who owns its files, if not we.
     pub(crate) owner: Option<u32>,
+    /// When its walls stood.
+    pub(crate) ready_at: Instant,
     pub(crate) ended: oneshot::Receiver<Ended>,
     pub(crate) gone: oneshot::Receiver<()>,
     pub(crate) orders: Orders,
