@@ -5,7 +5,7 @@ use std::time::Duration;
 use api::{
     Answer, ErrorAnswer, ErrorCode, ErrorDetails, ExecutionDetails, ExecutionResult, LimitHit,
     OutputFile, OutputFiles, RequestContext, ServerStatus, SuccessAnswer, Timestamp, Usage,
-    UserInfo, base64,
+    UserInfo,
 };
 use sandbox::{Captured, Ending, FileTrouble, Outcome};
 
@@ -236,8 +236,8 @@ fn forbidden(names: Vec<String>) -> ErrorDetails {
 fn output_files(files: Vec<(String, Result<Vec<u8>, FileTrouble>)>) -> OutputFiles {
     let entry = |file: Result<Vec<u8>, FileTrouble>| match file {
         Ok(content) => OutputFile::Content {
-            content_base64: base64::encode(&content),
             size_bytes: content.len(),
+            content,
         },
         Err(trouble) => OutputFile::Trouble {
             error: trouble.to_string(),
