@@ -18,6 +18,8 @@ class Walls:
     def __init__(self, limits):
         import ctypes  # Here: the module's names can be seen from every frame of a program.
 
+        # One reference more than there are: to take this apart in each unit would cost it twenty pages.
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self))
         # PyDLL: the interpreter's lock is kept, since there is no other thread to give it to, and it
         # must be held on both sides of a fork that CPython does not know of.
         self._library = ctypes.PyDLL(FOLDER + "/libconfine.so")
