@@ -3,7 +3,7 @@
 //! When it dies the kernel kills every process of the run, however it hid. It has no user's code,
 //! no privilege and no descriptor but the lifeline: a pipe whose other end only the keeper holds.
 
-use std::io::Read;
+use std::ffi::CStr;
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::{CWD, Mode, OFlags};
@@ -17,17 +17,16 @@ use crate::sys;
 use crate::walls::{Doing, WallError, capabilities, template};
 
 /// The namespaces that a unit enters, in the order of [`FromInit::Mounted`].
-const NAMESPACES: [&str; 4] = ["pid", "mnt", "ipc", "uts"];
+const NAMESPACES: [&CStr; 4] = [
+    c"/proc/self/ns/pid",
+    c"/proc/self/ns/mnt",
+    c"/proc/self/ns/ipc",
+    c"/proc/self/ns/uts",
+];
 
-fn open(namespace: &str) -> Result<OwnedFd, WallError> {
+fn open(namespace: &CStr) -> Result<OwnedFd, WallError> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-    rustix::fs::openat(
-        CWD,
-        format!("/proc/self/ns/{namespace}"),
-        flags,
-        Mode::empty(),
-    )
-    .doing("open the run's namespaces")
+    rustix::fs::openat(CWD, namespace, flags, Mode::empty()).doing("open the run's namespaces")
 }
 
 /// What an init is given.
@@ -64,12 +63,13 @@ impl Init<'_> {
         if said.is_err() || self.keep_only_the_lifeline().is_err() {
             sys::exit_now(1);
         }
-        // The lifeline is descriptor 0 now, and nobody ever writes to it.
+        // The lifeline is descriptor 0 now, and nobody ever writes to it. Read without the standard
+        // library's buffer, which every init would make for itself.
         let mut byte = [0];
-        while std::io::stdin()
-            .read(&mut byte)
-            .is_ok_and(|count| count > 0)
-        {}
+        while sys::inherited(0).is_ok_and(|lifeline| {
+            rustix::io::retry_on_intr(|| rustix::io::read(lifeline, &mut byte))
+                .is_ok_and(|count| count > 0)
+        }) {}
         sys::exit_now(0)
     }
 

@@ -192,7 +192,10 @@ fn attach(mount: &OwnedFd, target: &Path) -> Result<(), WallError> {
         target,
         MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH,
     )
-    .doing(&format!("mount {}", target.display()))
+    .map_err(|source| WallError {
+        doing: format!("mount {}", target.display()),
+        source: source.into(),
+    })
 }
 
 fn clone_tree(source: &Path) -> Result<OwnedFd, WallError> {
