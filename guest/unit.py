@@ -62,6 +62,8 @@ _thread_endings = 0
 
 # Set by the zygote where ctypes is there: `fflush(NULL)`, for what C code has left in stdio's buffers.
 flush_c_streams = None
+# Set by the zygote where numpy is there: gives numpy's global generator a stream of its own.
+seed_numpy = None
 
 
 # What every unit of a zygote has from it: the libraries' folders, and the fence of a public program.
@@ -203,9 +205,8 @@ def rehearse():
 def _renew_randomness():
     """Gives this fork streams of its own; every fork of a zygote would otherwise draw the same numbers."""
     _seed()
-    numpy_random = sys.modules.get("numpy.random")
-    if numpy_random is not None:
-        numpy_random.seed()
+    if seed_numpy is not None:
+        seed_numpy()
 
 
 def _open_streams():

@@ -228,6 +228,55 @@ def use_fpdf():
     pdf.output()
 
 
+# What numpy's global generator, a Mersenne Twister, has in memory: 624 words and the place of the next.
+MT19937_KEY_BYTES = 624 * 4
+
+
+def numpy_seeder():
+    """A function that seeds numpy's global generator from the kernel; nothing where there is no numpy.
+
+    `numpy.random.seed` makes an array of a seed sequence for that, in each unit for the first time, and a
+    quarter of what a unit with numpy costs was that. Where the generator's memory proves to be what we take it
+    for, the kernel's bytes go straight there.
+    """
+    numpy_random = sys.modules.get("numpy.random")
+    if numpy_random is None:
+        return None
+    numpy_random.seed()
+    try:
+        key = mersenne_twister_key(numpy_random.mtrand._rand)
+    except Exception:
+        key = None  # Another numpy than we know.
+    if key is None:
+        return numpy_random.seed
+    urandom = os.urandom
+
+    def seed():
+        key[:] = urandom(MT19937_KEY_BYTES)
+
+    seed()
+    return seed
+
+
+def mersenne_twister_key(state):
+    """The memory of a `RandomState`'s key, if writing there is seen to be setting it."""
+    import ctypes
+
+    address = state._bit_generator.ctypes.state_address
+    key = memoryview((ctypes.c_char * MT19937_KEY_BYTES).from_address(address)).cast("B")
+    before = state.get_state(legacy=False)
+    expected = bytes(range(1, 209)) * (MT19937_KEY_BYTES // 208)
+    key[:] = expected
+    after = state.get_state(legacy=False)
+    if after["state"]["key"].tobytes() != expected:
+        state.set_state(before)
+        return None
+    # With its place at the end the key is stirred before the first number is drawn.
+    after["state"]["pos"] = 624
+    state.set_state(after)
+    return key
+
+
 def take_out_of_sight():
     """Leaves the names of this house out of the program's `sys.modules`: it may have files of these names."""
     try:
@@ -236,6 +285,7 @@ def take_out_of_sight():
         unit.flush_c_streams = ctypes.CDLL(None).fflush
     except (ImportError, OSError, AttributeError):
         pass
+    unit.seed_numpy = numpy_seeder()
     for name in ("guard", "unit", "zygote", "walls", "bootstrap"):
         sys.modules.pop(name, None)
     guard.hidden = [name for name in sys.modules if name.partition(".")[0] in ("ctypes", "_ctypes")]
