@@ -354,7 +354,7 @@ impl Shared {
             id,
             kind,
             job,
-            stdin,
+            stdin: Some(stdin),
             stdout,
             stderr,
             own_box,

@@ -7,6 +7,7 @@
 
 use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -58,7 +59,7 @@ pub(crate) async fn hand_over(unit: &mut Unit, job: &Job) -> Result<Instant, Fau
 
     let started = Instant::now();
     let at_us = wire::monotonic_us();
-    unit.job.write_all(&message).await.map_err(fault)?;
+    write_whole(&unit.job, &message).await.map_err(fault)?;
     unit.orders.send(ToKeeper::Started {
         unit: unit.id,
         at_us,
@@ -81,7 +82,7 @@ pub(crate) async fn run(
     let mut ended = {
         let streams = async {
             tokio::join!(
-                feed(&mut unit.stdin, job.stdin),
+                feed(unit.stdin.take(), job.stdin),
                 stdout.listen(&unit.stdout),
                 stderr.listen(&unit.stderr),
             );
@@ -144,6 +145,8 @@ pub(crate) async fn run(
         output_bytes: stdout.kept.written() + stderr.kept.written(),
         ..ended.map_or_else(Usage::default, |end| used(end, wall))
     };
+    // Behind the answer: to close what it had takes as many calls as to answer.
+    tokio::spawn(async move { drop(unit) });
     Ok(Outcome {
         ending,
         stdout: stdout.kept,
@@ -228,7 +231,7 @@ fn is_full(own_box: &OwnedFd) -> bool {
 
 /// What the unit said on the job's socket before it closed it. It closes it before the first byte
 /// of user code, so a program cannot speak here.
-fn unparsable(job: &tokio::net::UnixStream, imports: Imports) -> Option<String> {
+fn unparsable(job: &UnixStream, imports: Imports) -> Option<String> {
     if imports == Imports::Any {
         return None;
     }
@@ -268,18 +271,29 @@ fn write_files(unit: &Unit, files: &[InputFile]) -> io::Result<()> {
     Ok(())
 }
 
-/// Writes standard input and closes it. A program that does not read it all is no error.
-async fn feed(stdin: &mut pipe::Sender, input: Vec<u8>) {
-    if !input.is_empty() {
-        let _unread = stdin.write_all(&input).await;
+/// Writes to a socket that does not block; most jobs fit in at once.
+async fn write_whole(mut socket: &UnixStream, message: &[u8]) -> io::Result<()> {
+    use io::ErrorKind::{Interrupted, WouldBlock};
+    let count = match socket.write(message) {
+        Err(error) if matches!(error.kind(), WouldBlock | Interrupted) => 0,
+        written => written?,
+    };
+    match message.get(count..) {
+        None | Some([]) => Ok(()),
+        Some(rest) => {
+            let mut socket = tokio::net::UnixStream::from_std(socket.try_clone()?)?;
+            socket.write_all(rest).await
+        }
     }
-    close(stdin);
 }
 
-/// Replaces the pipe by one that leads nowhere, so that the program reads its end.
-fn close(stdin: &mut pipe::Sender) {
-    if let Ok((sender, _receiver)) = pipe::pipe() {
-        *stdin = sender;
+/// Writes standard input and closes it. A program that does not read it all is no error.
+async fn feed(stdin: Option<OwnedFd>, input: Vec<u8>) {
+    let Some(stdin) = stdin.filter(|_| !input.is_empty()) else {
+        return;
+    };
+    if let Ok(mut stdin) = pipe::Sender::from_owned_fd(stdin) {
+        let _unread = stdin.write_all(&input).await;
     }
 }
 

@@ -1,10 +1,9 @@
 //! One confined process that waits for one job.
 
 use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream as StdStream;
+use std::os::unix::net::UnixStream;
 use std::time::Instant;
 
-use tokio::net::UnixStream;
 use tokio::net::unix::pipe;
 use tokio::sync::oneshot;
 use wire::{Exit, Kind, Tally, ToKeeper, UnitId};
@@ -26,8 +25,10 @@ pub(crate) struct ProgramEnd {
 pub(crate) struct Unit {
     pub(crate) id: UnitId,
     pub(crate) kind: Kind,
+    /// Not blocking. The runtime hears of it only where a job is too long to be written at once.
     pub(crate) job: UnixStream,
-    pub(crate) stdin: pipe::Sender,
+    /// Likewise, where there is input; until it is closed.
+    pub(crate) stdin: Option<OwnedFd>,
     pub(crate) stdout: pipe::Receiver,
     pub(crate) stderr: pipe::Receiver,
     /// Its own file system, whose folder `work` is the workspace.
@@ -45,7 +46,7 @@ pub(crate) struct Unit {
 #[derive(Debug)]
 pub(crate) struct Ends {
     pub(crate) job: UnixStream,
-    pub(crate) stdin: pipe::Sender,
+    pub(crate) stdin: OwnedFd,
     pub(crate) stdout: pipe::Receiver,
     pub(crate) stderr: pipe::Receiver,
     pub(crate) own_box: OwnedFd,
@@ -55,11 +56,11 @@ impl Ends {
     /// Takes the five descriptors in the wire's order; `None` if they are not those.
     pub(crate) fn take(descriptors: Vec<OwnedFd>) -> Option<Self> {
         let [job, stdin, stdout, stderr, own_box] = <[OwnedFd; 5]>::try_from(descriptors).ok()?;
-        let job = StdStream::from(job);
+        let job = UnixStream::from(job);
         job.set_nonblocking(true).ok()?;
         Some(Self {
-            job: UnixStream::from_std(job).ok()?,
-            stdin: pipe::Sender::from_owned_fd(stdin).ok()?,
+            job,
+            stdin,
             stdout: pipe::Receiver::from_owned_fd(stdout).ok()?,
             stderr: pipe::Receiver::from_owned_fd(stderr).ok()?,
             own_box,
