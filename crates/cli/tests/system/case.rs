@@ -21,6 +21,8 @@ pub(crate) struct Case {
     /// Other settings than the default.
     pub(crate) limits: Vec<(String, String)>,
     pub(crate) needs: Vec<String>,
+    /// The oldest Python that it is for, major and minor.
+    pub(crate) python: Option<(u32, u32)>,
     pub(crate) runs: usize,
     /// Whether each run must print something else.
     pub(crate) distinct: bool,
@@ -107,6 +109,7 @@ impl Case {
             returned: Vec::new(),
             limits: Vec::new(),
             needs: Vec::new(),
+            python: None,
             runs: 1,
             distinct: false,
             within: None,
@@ -150,6 +153,9 @@ impl Case {
             ("stdin", "") => self.stdin = Some(whole_text(rest)?),
             ("return", "") => self.returned.push(rest.to_owned()),
             ("needs", "") => self.needs.push(rest.to_owned()),
+            ("python", "") => {
+                self.python = Some(version(rest).ok_or_else(|| unknown(line))?);
+            }
             ("attach", name) if !name.is_empty() => {
                 self.attachments.push((name.to_owned(), whole_text(rest)?));
             }
@@ -319,6 +325,12 @@ fn number(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_not_a_number| unknown(text))
 }
 
+/// Major and minor of a version, however it goes on.
+pub(crate) fn version(text: &str) -> Option<(u32, u32)> {
+    let mut parts = text.trim().split('.').map(str::parse);
+    Some((parts.next()?.ok()?, parts.next()?.ok()?))
+}
+
 fn regex(pattern: &str) -> Result<Regex, String> {
     Regex::new(pattern).map_err(|error| error.to_string())
 }
@@ -342,10 +354,11 @@ fn leading_text(text: &str) -> Result<(String, &str), String> {
 #[test]
 fn what_a_case_says_is_heard() {
     let text = "# Says it.\nprint(1)\n# role: public\n# file a b: ~\"x\"\n# runs: 3 distinct\n\
-                # expect: ending=exited:0|signal:9  stdout=\"a  b\\n\"  stderr!~\"\\\\d\"  \
+                # python: 3.12\n# expect: ending=exited:0|signal:9  stdout=\"a  b\\n\"  stderr!~\"\\\\d\"  \
                 limit_hit=none|processes  within_ms=5\n";
     let case = Case::read("good/it", text).unwrap();
     assert!(case.public && case.distinct && case.runs == 3);
+    assert_eq!(case.python, Some((3, 12)));
     assert_eq!(case.within, Some(Duration::from_millis(5)));
     let observed = |ending: &str, stdout: &str, stderr: &str| Observed {
         ending: ending.to_owned(),
@@ -377,6 +390,7 @@ fn what_a_case_says_wrongly_is_told() {
     for text in [
         "print(1)\n# expect: ending=exited:0\n",
         "# Says it.\nprint(1)\n",
+        "# Says it.\n# python: new\n# expect: ending=exited:0\n",
         "# Says it.\n# rolle: public\n# expect: ending=exited:0\n",
         "# Says it.\n# expect: ending=exited:0  stdout=\"a\n",
         "# Says it.\n# expect: ending=exited:0  output=\"a\"\n",

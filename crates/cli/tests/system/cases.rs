@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::case::{Case, Observed};
+use crate::case::{Case, Observed, version};
 use crate::harness::client::{Answer, execute};
 use crate::harness::server::ADMIN_KEY;
 use crate::harness::{Connection, Server, User, machine, skip, tell};
@@ -117,6 +117,15 @@ fn run_all(server: &Server, cases: &[Case], sum: &mut Sum) {
         .into_iter()
         .filter(|module| server.run(&format!("import {module}")).status != 200)
         .collect();
+    let print_version = "import platform; print(platform.python_version())";
+    let python = server.run(print_version).json();
+    let python = python.pointer("/execution_details/stdout");
+    let python = python.and_then(Value::as_str).and_then(version);
+    let python = python.expect("an admin's program learns the version");
+    let is_lacking = |case: &Case| {
+        case.python.is_some_and(|oldest| python < oldest)
+            || case.needs.iter().any(|module| lacking.contains(module))
+    };
     let queue: Mutex<VecDeque<&Case>> = Mutex::new(cases.iter().collect());
     let shared = Mutex::new(std::mem::take(sum));
     let next = || {
@@ -129,7 +138,7 @@ fn run_all(server: &Server, cases: &[Case], sum: &mut Sum) {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
                 while let Some(case) = next() {
-                    let skipped = case.needs.iter().any(|module| lacking.contains(module));
+                    let skipped = is_lacking(case);
                     let wrong = if skipped { Ok(()) } else { run(server, case) };
                     let mut sum = shared.lock().unwrap_or_else(PoisonError::into_inner);
                     match wrong {
