@@ -22,6 +22,8 @@ const READ_DIR: u64 = 1 << 3;
 const MAKE_CHAR: u64 = 1 << 6;
 const MAKE_SOCK: u64 = 1 << 9;
 const MAKE_BLOCK: u64 = 1 << 11;
+/// Moving and linking from one folder into another.
+const REFER: u64 = 1 << 13;
 const TRUNCATE: u64 = 1 << 14;
 /// Rights 0 to 14 came with ABI 1 to 3, device ioctls with ABI 5.
 const FILES_ABI_3: u64 = (1 << 15) - 1;
@@ -91,14 +93,16 @@ pub fn raise() -> Result<(), WallError> {
 /// The kernel's.
 pub fn set_apart() -> Result<(), WallError> {
     let scopes = sys::landlock_abi().doing("ask for Landlock")? >= 6;
-    // Something must be handled; this was refused before.
+    // Something must be handled; the first was refused before. The second is refused by every domain
+    // that does not grant it, handled or not.
     let handled = LandlockHandled {
-        files: MAKE_BLOCK,
+        files: MAKE_BLOCK | REFER,
         network: 0,
         scopes: if scopes { SCOPES } else { 0 },
     };
     let size = if scopes { 24 } else { 8 };
     let ruleset = sys::landlock_ruleset(&handled, size).doing("make a Landlock ruleset")?;
+    grant(ruleset.as_fd(), c"/box", REFER).doing("let files move within /box")?;
     restrict(ruleset.as_fd())
 }
 
