@@ -352,7 +352,28 @@ fn links(runtime: &Runtime) -> io::Result<()> {
             symlink(target, link)?;
         }
     }
+    default_libraries(runtime)?;
     loader(&runtime.loader)
+}
+
+/// A child with an environment of its own, without `LD_LIBRARY_PATH`, finds the interpreter's
+/// library where every loader looks last.
+fn default_libraries(runtime: &Runtime) -> io::Result<()> {
+    let folder = Path::new("/usr/lib");
+    if runtime.library_folders.iter().any(|bound| bound == folder) {
+        return Ok(());
+    }
+    for name in runtime
+        .library_files
+        .iter()
+        .filter_map(|file| file.file_name())
+    {
+        let link = folder.join(name);
+        if !link.exists() {
+            symlink(Path::new(LIBRARIES).join(name), link)?;
+        }
+    }
+    Ok(())
 }
 
 /// The path at which the kernel looks for the dynamic loader must lead to it.
