@@ -150,7 +150,15 @@ impl Case {
                     _ => return Err(unknown(line)),
                 }
             }
-            ("stdin", "") => self.stdin = Some(whole_text(rest)?),
+            ("stdin", "") => {
+                let (text, after) = leading_text(rest)?;
+                let times = match after.trim().strip_prefix("* ") {
+                    Some(times) => times.parse().map_err(|_not_a_number| unknown(line))?,
+                    None if after.trim().is_empty() => 1,
+                    None => return Err(unknown(line)),
+                };
+                self.stdin = Some(text.repeat(times));
+            }
             ("return", "") => self.returned.push(rest.to_owned()),
             ("needs", "") => self.needs.push(rest.to_owned()),
             ("python", "") => {
@@ -354,11 +362,12 @@ fn leading_text(text: &str) -> Result<(String, &str), String> {
 #[test]
 fn what_a_case_says_is_heard() {
     let text = "# Says it.\nprint(1)\n# role: public\n# file a b: ~\"x\"\n# runs: 3 distinct\n\
-                # python: 3.12\n# expect: ending=exited:0|signal:9  stdout=\"a  b\\n\"  stderr!~\"\\\\d\"  \
+                # python: 3.12\n# stdin: \"ab\" * 2\n# expect: ending=exited:0|signal:9  stdout=\"a  b\\n\"  stderr!~\"\\\\d\"  \
                 limit_hit=none|processes  within_ms=5\n";
     let case = Case::read("good/it", text).unwrap();
     assert!(case.public && case.distinct && case.runs == 3);
     assert_eq!(case.python, Some((3, 12)));
+    assert_eq!(case.stdin.as_deref(), Some("abab"));
     assert_eq!(case.within, Some(Duration::from_millis(5)));
     let observed = |ending: &str, stdout: &str, stderr: &str| Observed {
         ending: ending.to_owned(),
