@@ -18,26 +18,26 @@ const AT_ONCE: usize = 4;
 
 #[test]
 fn good_programs_work() {
-    hold("good", User::Ourselves);
+    hold("good", User::Ourselves, None);
 }
 
 #[test]
 fn good_programs_work_for_an_ordinary_user() {
     match User::ordinary() {
-        Ok(user) => hold("good", user),
+        Ok(user) => hold("good", user, None),
         Err(why) => skip("good_programs_work_for_an_ordinary_user", &why),
     }
 }
 
 #[test]
 fn hostile_programs_are_held() {
-    hold("hostile", User::Ourselves);
+    hold("hostile", User::Ourselves, None);
 }
 
 #[test]
 fn hostile_programs_are_held_for_an_ordinary_user() {
     match User::ordinary() {
-        Ok(user) => hold("hostile", user),
+        Ok(user) => hold("hostile", user, None),
         Err(why) => skip("hostile_programs_are_held_for_an_ordinary_user", &why),
     }
 }
@@ -52,7 +52,8 @@ struct Sum {
     late: Vec<String>,
 }
 
-fn hold(folder: &str, user: User) {
+/// Runs every case of a folder, on another environment than the usual one if that is said.
+pub(crate) fn hold(folder: &str, user: User, environment: Option<&str>) {
     let _machine = machine();
     let start = Instant::now();
     let chosen = std::env::var_os("HOGNOSE_CASE").map(|name| name.to_string_lossy().into_owned());
@@ -69,7 +70,9 @@ fn hold(folder: &str, user: User) {
     }
     let mut sum = Sum::default();
     for (limits, cases) in &groups {
-        let server = Server::start(user, &settings(limits));
+        let mut settings = settings(limits);
+        settings.extend(environment.map(|environment| ("environment", environment)));
+        let server = Server::start(user, &settings);
         run_all(&server, cases, &mut sum);
         server.stop();
     }

@@ -13,4 +13,5 @@ mod edge;
 mod endings;
 mod harness;
 mod leaks;
+mod libraries;
 mod quota;

@@ -230,7 +230,7 @@ fn start(
     settings: &[(String, String)],
     folder: &TempDir,
 ) -> (Child, Arc<Mutex<String>>, SocketAddr) {
-    let environment = user.environment();
+    let another = settings.iter().any(|(key, _)| key == "environment");
     let temporary = folder.path().join("tmp");
     fs::create_dir_all(&temporary).expect("the folder is ours");
     let all = fs::Permissions::from_mode(0o1777);
@@ -240,10 +240,11 @@ fn start(
         .args(["serve", "--listen", "127.0.0.1:0"])
         .args(["--trusted-proxies", "127.0.0.0/8", "--data-dir"])
         .arg(folder.path().join("data"))
-        .arg("--environment")
-        .arg(environment)
         .env("HOGNOSE_ADMIN_KEY", ADMIN_KEY)
         .env("TMPDIR", &temporary);
+    if !another {
+        command.arg("--environment").arg(user.environment());
+    }
     for (key, value) in settings {
         command.arg("--set").arg(format!("{key}={value}"));
     }

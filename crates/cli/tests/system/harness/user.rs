@@ -122,6 +122,11 @@ impl User {
         place.data.join("environment")
     }
 
+    /// A folder that lasts from one run of the tests to the next, where this user may read.
+    pub(crate) fn lasting(self, name: &str) -> PathBuf {
+        self.place().data.join(name)
+    }
+
     fn place(self) -> &'static Place {
         static OURSELVES: OnceLock<Place> = OnceLock::new();
         static ORDINARY_USER: OnceLock<Place> = OnceLock::new();
