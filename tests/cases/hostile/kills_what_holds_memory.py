@@ -1,0 +1,29 @@
+# Looks for processes below its own number that it did not start, and reads, stops, ends and waits for them.
+import ctypes, os, signal
+
+libc = ctypes.CDLL(None, use_errno=True)
+doors = []
+for pid in set(range(1, 12)) - {os.getpid()}:
+    for number in (signal.SIGKILL, signal.SIGSTOP, signal.SIGUSR1, 0):
+        try:
+            os.kill(pid, number)
+            doors.append(f"kill {pid} {number}")
+        except OSError:
+            pass
+    for name in ("maps", "environ", "mem", "exe", "fd", "status", "cmdline"):
+        if os.path.lexists(f"/proc/{pid}/{name}") and pid != 1:
+            doors.append(f"/proc/{pid}/{name}")
+    try:
+        os.waitpid(pid, os.WNOHANG)
+        doors.append(f"wait {pid}")
+    except OSError:
+        pass
+    if libc.syscall(310, pid, 8, 1, 8, 1, 0) != -1 or libc.ptrace(16, pid, 0, 0) != -1:
+        doors.append(f"trace {pid}")
+try:
+    os.wait()
+    doors.append("a child that is none")
+except ChildProcessError:
+    pass
+print("ESCAPED: " + ", ".join(doors) if doors else "held")
+# expect: ending=exited:0  stdout="held\n"
