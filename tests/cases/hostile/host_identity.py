@@ -1,0 +1,24 @@
+# Asks everything that knows the machine for its name, its number and its addresses.
+import ctypes, getpass, os, platform, socket, sys, uuid
+
+libc = ctypes.CDLL(None)
+name = ctypes.create_string_buffer(256)
+libc.gethostname(name, 256)
+names = {platform.node(), platform.uname().node, os.uname().nodename, socket.gethostname(), name.value.decode(), os.environ.get("HOSTNAME", "hognose")}
+found = [f"named {each}" for each in names - {"hognose"}]
+for module in list(sys.modules.values()):
+    for key, value in list(getattr(module, "__dict__", {}).items()):
+        if isinstance(value, tuple) and hasattr(value, "node") and value.node != "hognose":
+            found.append(f"{module.__name__}.{key}")
+if not uuid.getnode() >> 40 & 1:
+    found.append(f"a hardware address {uuid.getnode():x}")
+for path in ("/etc/machine-id", "/etc/hostname", "/etc/resolv.conf", "/var/lib/dbus/machine-id", "/proc/sys/kernel/random/boot_id", "/proc/sys/kernel/hostname",
+             "/sys/class/dmi/id/product_uuid", "/proc/cmdline", "/proc/version", "/proc/device-tree", "/run/utmp", "/proc/self/net/../../1/net/fib_trie"):
+    if os.path.exists(path):
+        found.append(path)
+with open("/proc/self/net/dev") as file:
+    found += [line.split(":")[0].strip() for line in file.readlines()[2:] if not line.strip().startswith("lo:")]
+if getpass.getuser() != "nobody":
+    found.append(getpass.getuser())
+print("ESCAPED: " + ", ".join(found) if found else "held")
+# expect: ending=exited:0  stdout="held\n"
