@@ -1,4 +1,4 @@
-//! An environment of the operator's own: pandas, scipy and matplotlib work behind the walls unchanged.
+//! An environment of the operator's own: pandas, scipy, matplotlib and polars work behind the walls unchanged.
 //!
 //! It is made once, with wheels from the package index that pip is set to, below the target folder.
 //! Where the index cannot be reached, the tests are skipped by name.
@@ -12,10 +12,10 @@ use crate::cases::hold;
 use crate::harness::{User, new_command, skip, tell};
 
 /// What is installed beside what it needs, as one line of pip's.
-const PACKAGES: &str = "pandas scipy matplotlib";
+const PACKAGES: &str = "pandas scipy matplotlib polars";
 
 /// What is imported once outside: a run cannot keep the compiled files, as an installation does.
-const IMPORTS: &str = "import matplotlib.pyplot, matplotlib.backends.backend_pdf, \
+const IMPORTS: &str = "import polars, matplotlib.pyplot, matplotlib.backends.backend_pdf, \
     matplotlib.backends.backend_svg, pandas, scipy.fft, scipy.integrate, scipy.interpolate, \
     scipy.linalg, scipy.ndimage, scipy.optimize, scipy.signal, scipy.sparse.linalg, scipy.spatial, \
     scipy.special, scipy.stats";

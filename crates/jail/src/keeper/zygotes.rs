@@ -143,7 +143,7 @@ fn become_zygote(
 }
 
 /// The whole environment of a zygote, and so of every program: nothing of the host's.
-const ENVIRONMENT: [&CStr; 13] = [
+const ENVIRONMENT: [&CStr; 14] = [
     c"PATH=/env/bin:/usr/bin",
     c"HOME=/box/work",
     c"USER=nobody",
@@ -155,6 +155,8 @@ const ENVIRONMENT: [&CStr; 13] = [
     c"OMP_NUM_THREADS=1",
     c"MKL_NUM_THREADS=1",
     c"NUMEXPR_MAX_THREADS=1",
+    // With two it starts more than ten in all, and panics where it may not.
+    c"POLARS_MAX_THREADS=1",
     c"MPLCONFIGDIR=/tmp",
     c"MPLBACKEND=Agg",
     // Looked up once, not in every fork. Programs do not see it.
