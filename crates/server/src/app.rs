@@ -25,6 +25,17 @@ pub enum StartError {
     Store(#[from] StoreError),
 }
 
+/// How a server is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Health {
+    /// It serves everybody.
+    Fine,
+    /// Programs wait for the next keeper.
+    Recovering,
+    /// Counts cannot be kept: only the admin is served.
+    Uncounted,
+}
+
 /// A server without its connections: everything a request needs.
 #[derive(Debug)]
 pub(crate) struct App {
@@ -122,12 +133,19 @@ impl App {
         }
     }
 
-    /// Whether programs can be run now; while not, they wait for the next keeper.
-    pub(crate) fn is_ready(&self) -> bool {
-        match &self.runner {
+    /// How it is.
+    pub(crate) fn health(&self) -> Health {
+        let has_keeper = match &self.runner {
             Runner::Pool(pool) => pool.status().has_keeper,
             #[cfg(test)]
             Runner::Scripted(_) => true,
+        };
+        if !has_keeper {
+            Health::Recovering
+        } else if self.quota.store.works() {
+            Health::Fine
+        } else {
+            Health::Uncounted
         }
     }
 

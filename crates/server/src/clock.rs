@@ -12,9 +12,19 @@ pub(crate) enum Clock {
         /// When this clock was made; [`Clock::elapsed`] counts from it.
         started: Instant,
     },
-    /// A test's: microseconds since 1970, moved by hand.
+    /// A test's, moved by hand.
     #[cfg(test)]
-    Manual(std::sync::Arc<std::sync::atomic::AtomicU64>),
+    Manual(std::sync::Arc<Hands>),
+}
+
+/// The hands of a clock that a test moves.
+#[cfg(test)]
+#[derive(Debug)]
+pub(crate) struct Hands {
+    /// Microseconds; never go back.
+    elapsed: std::sync::atomic::AtomicU64,
+    /// Microseconds since 1970 at which `elapsed` began; whoever sets the system's time moves it.
+    wall_start: std::sync::atomic::AtomicU64,
 }
 
 impl Clock {
@@ -38,7 +48,10 @@ impl Clock {
                 )
             }
             #[cfg(test)]
-            Self::Manual(_) => Timestamp::since_1970(self.elapsed()),
+            Self::Manual(hands) => {
+                let start = hands.wall_start.load(std::sync::atomic::Ordering::SeqCst);
+                Timestamp::since_1970(Duration::from_micros(start) + self.elapsed())
+            }
         }
     }
 
@@ -47,8 +60,8 @@ impl Clock {
         match self {
             Self::System { started } => started.elapsed(),
             #[cfg(test)]
-            Self::Manual(micros) => {
-                Duration::from_micros(micros.load(std::sync::atomic::Ordering::SeqCst))
+            Self::Manual(hands) => {
+                Duration::from_micros(hands.elapsed.load(std::sync::atomic::Ordering::SeqCst))
             }
         }
     }
@@ -56,16 +69,38 @@ impl Clock {
     /// A clock that stands still at noon of 2024-03-15 until it is moved.
     #[cfg(test)]
     pub(crate) fn manual() -> Self {
-        Self::Manual(std::sync::Arc::new(1_710_504_000_000_000.into()))
+        Self::Manual(std::sync::Arc::new(Hands {
+            elapsed: 0.into(),
+            wall_start: 1_710_504_000_000_000.into(),
+        }))
     }
 
-    /// Moves a manual clock.
+    /// Lets time pass on a manual clock.
     #[cfg(test)]
     pub(crate) fn advance(&self, by: Duration) {
-        let Self::Manual(micros) = self else {
+        let Self::Manual(hands) = self else {
             panic!("the system's clock moves by itself");
         };
         let by = u64::try_from(by.as_micros()).unwrap();
-        micros.fetch_add(by, std::sync::atomic::Ordering::SeqCst);
+        hands
+            .elapsed
+            .fetch_add(by, std::sync::atomic::Ordering::SeqCst);
+    }
+
+    /// Sets what a manual clock shows, so many seconds on or back, while no time passes.
+    #[cfg(test)]
+    pub(crate) fn set(&self, seconds: i64) {
+        let Self::Manual(hands) = self else {
+            panic!("nobody sets the system's clock here");
+        };
+        let moved = |start: u64| start.checked_add_signed(seconds * 1_000_000);
+        hands
+            .wall_start
+            .fetch_update(
+                std::sync::atomic::Ordering::SeqCst,
+                std::sync::atomic::Ordering::SeqCst,
+                moved,
+            )
+            .unwrap();
     }
 }

@@ -157,11 +157,11 @@ async fn run(app: &App, asked: Asked, prepared: Prepared) -> Answer {
     let outcome = match ran {
         Ok(outcome) => outcome,
         Err(fault) => {
-            let failure = match app.quota.give_back(&counted) {
-                Ok(()) => fault.into(),
-                Err(store) => store.into(),
-            };
-            return failed(app, Some(asked), &failure);
+            if let Err(store) = app.quota.give_back(&counted) {
+                let cause = telemetry::chain(&store);
+                error!(cause, "a request that failed on our side stays counted");
+            }
+            return failed(app, Some(asked), &fault.into());
         }
     };
     let wall_ms = u64::try_from(outcome.wall.as_millis()).unwrap_or(u64::MAX);
@@ -402,6 +402,59 @@ mod tests {
             server.verdict(json!({"code": "1"})).await,
             verdict(200, "none", 1)
         );
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_jumps_costs_nobody_a_count() {
+        const DAY: i64 = 86_400;
+        let server = Server::new();
+        let again = |server: &Server| server.clock.advance(Duration::from_secs(12));
+        for today in 1..=3 {
+            assert_eq!(
+                server.verdict(json!({"code": "1"})).await,
+                verdict(200, "none", today)
+            );
+            again(&server);
+        }
+        // A year ahead is another day, and a new quota; back again, today's count still stands.
+        server.clock.set(365 * DAY);
+        assert_eq!(
+            server.verdict(json!({"code": "1"})).await,
+            verdict(200, "none", 1)
+        );
+        again(&server);
+        server.clock.set(-365 * DAY);
+        assert_eq!(
+            server.verdict(json!({"code": "1"})).await,
+            verdict(200, "none", 4)
+        );
+        again(&server);
+        // Yesterday had none; today has them all when the clock is right again.
+        server.clock.set(-DAY);
+        let (status, answer) = server.ask(json!({"code": "1"})).await;
+        assert_eq!(status, 200);
+        assert_eq!(answer["timestamp_utc"], "2024-03-14T12:01:00.000000+00:00");
+        assert_eq!(answer["user_info"]["requests_today"], 1);
+        again(&server);
+        server.clock.set(DAY);
+        assert_eq!(
+            server.verdict(json!({"code": "1"})).await,
+            verdict(200, "none", 5)
+        );
+    }
+
+    #[tokio::test]
+    async fn tokens_come_by_time_that_passes_not_by_the_clock_on_the_wall() {
+        let server = Server::new();
+        for _ in 0..5 {
+            assert_eq!(server.verdict(json!({"code": "1"})).await.0, 200);
+        }
+        for jump in [3600, -7200, 3600] {
+            server.clock.set(jump);
+            assert_eq!(server.verdict(json!({"code": "1"})).await.0, 429);
+        }
+        server.clock.advance(Duration::from_secs(12));
+        assert_eq!(server.verdict(json!({"code": "1"})).await.0, 200);
     }
 
     #[tokio::test]

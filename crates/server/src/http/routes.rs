@@ -22,7 +22,7 @@ use super::body::{self, BodyTrouble, Bounds, Room};
 use super::page::Page;
 use super::unread::Unread;
 use crate::admission::Origin;
-use crate::app::App;
+use crate::app::{App, Health};
 use crate::config::HttpLimits;
 use crate::execute::{self, Sender};
 use crate::report;
@@ -200,9 +200,14 @@ async fn home(State(shared): State<Arc<Shared>>) -> Response {
 }
 
 async fn health(State(shared): State<Arc<Shared>>) -> Response {
-    let ready = shared.app.is_ready();
+    let health = shared.app.health();
+    let ready = health == Health::Fine;
     let health = serde_json::json!({
-        "status": if ready { "ok" } else { "recovering" },
+        "status": match health {
+            Health::Fine => "ok",
+            Health::Recovering => "recovering",
+            Health::Uncounted => "counts_not_kept",
+        },
         "version": env!("CARGO_PKG_VERSION"),
         "isolation": shared.app.isolation(),
         "active_processes": shared.app.slots.active(),

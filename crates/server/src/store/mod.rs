@@ -3,6 +3,10 @@
 //! One small `SQLite` database below the data folder. Each count is one atomic statement without a
 //! sync to disk: killing the process loses nothing, pulling the plug loses the last moments. The
 //! database is locked for as long as it is open, so that two servers never share a quota by accident.
+//!
+//! A count that cannot be written is an error, never a guess: whoever is counted is not served until
+//! it can (the disk is full, the file system became read-only), and is served again from then on. A
+//! damaged database is neither repaired nor replaced: that is for people to decide.
 
 use std::fs::{DirBuilder, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -11,8 +15,10 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, params};
+use tracing::{error, info, warn};
 
 use crate::admission::CountKey;
+use crate::telemetry;
 
 /// File of the database, below the data folder.
 const FILE_NAME: &str = "counts.sqlite3";
@@ -43,8 +49,21 @@ pub enum StoreError {
         #[source]
         source: std::io::Error,
     },
+    /// The database cannot be written.
+    #[error(
+        "cannot write {}: the server counts in its data folder, and its user must be able to write there",
+        path.display()
+    )]
+    File {
+        /// The database.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// The database cannot be opened.
-    #[error("cannot open {}", path.display())]
+    #[error("cannot open {}: the server counts in its data folder, where its user must be able to write \
+         and there must be room", path.display())]
     Open {
         /// The database.
         path: PathBuf,
@@ -98,8 +117,19 @@ pub(crate) struct Store {
 #[derive(Debug)]
 struct Open {
     connection: Connection,
-    /// Days before this one were forgotten.
-    pruned_before: u64,
+    /// The day on which old ones were last forgotten.
+    pruned_on: Option<u64>,
+    trouble: Trouble,
+}
+
+/// What keeps counts from being kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trouble {
+    None,
+    /// The last count failed; the next may not.
+    Passing,
+    /// The database is damaged. That one count succeeds means little.
+    Lasting,
 }
 
 impl Store {
@@ -121,12 +151,17 @@ impl Store {
             .truncate(false)
             .mode(0o600)
             .open(&path);
-        made.map_err(|source| StoreError::Folder {
+        made.map_err(|source| StoreError::File {
             path: path.clone(),
             source,
         })?;
         match Connection::open(&path).and_then(prepare) {
-            Ok(Ok(connection)) => Ok(Self::over(connection)),
+            Ok(Ok((connection, Found::Counts))) => Ok(Self::over(connection)),
+            Ok(Ok((connection, Found::Nothing))) => {
+                // Nobody is to wonder where the counts went.
+                info!(path = ?path, "no counts yet: {} is new", path.display());
+                Ok(Self::over(connection))
+            }
             Ok(Err(reason)) => Err(StoreError::Damaged { path, reason }),
             Err(source) => Err(match source.sqlite_error_code() {
                 Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => {
@@ -153,7 +188,7 @@ impl Store {
             .and_then(prepare)
             .map_err(failed)?;
         connection
-            .map(Self::over)
+            .map(|(connection, _)| Self::over(connection))
             .map_err(|reason| StoreError::Damaged {
                 path: PathBuf::from(":memory:"),
                 reason,
@@ -164,7 +199,8 @@ impl Store {
         Self {
             open: Mutex::new(Open {
                 connection,
-                pruned_before: 0,
+                pruned_on: None,
+                trouble: Trouble::None,
             }),
         }
     }
@@ -172,12 +208,17 @@ impl Store {
     /// Counts one request of a caller's day, unless `max` have counted. Atomic.
     pub(crate) fn spend(&self, caller: CountKey, day: u64, max: u32) -> Result<Spent, StoreError> {
         self.with("count a request", |open| {
-            if day > open.pruned_before {
-                // Yesterday stays: the clock may be set back a little.
-                let before = i64::try_from(day.saturating_sub(1)).unwrap_or(0);
-                open.connection
-                    .execute("DELETE FROM spent WHERE day < ?1", [before])?;
-                open.pruned_before = day;
+            if open.pruned_on != Some(day) {
+                // Yesterday stays, and so does the last day that was counted before this one: a
+                // clock that jumps ahead and is set right again has cost nobody a count.
+                let today = day_column(day);
+                open.connection.execute(
+                    "DELETE FROM spent WHERE day < min(
+                         ?1 - 1, (SELECT max(day) FROM spent WHERE day < ?1)
+                     )",
+                    [today],
+                )?;
+                open.pruned_on = Some(day);
             }
             let mut statement = open.connection.prepare_cached(
                 "INSERT INTO spent (day, caller, requests) VALUES (?1, ?2, 1)
@@ -186,7 +227,11 @@ impl Store {
             )?;
             let row = params![day_column(day), caller.bytes(), max];
             let today = statement.query_row(row, |row| row.get(0)).optional()?;
-            Ok(today.map_or(Spent::UsedUp, |today| Spent::Counted { today }))
+            drop(statement);
+            Ok(today.map_or(Spent::UsedUp, |today| {
+                open.wrote();
+                Spent::Counted { today }
+            }))
         })
     }
 
@@ -221,8 +266,67 @@ impl Store {
     ) -> Result<T, StoreError> {
         // A panic while it was held leaves no statement half done: each is atomic.
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        work(&mut open).map_err(|source| StoreError::Count { doing, source })
+        work(&mut open).map_err(|source| {
+            open.failed(&source);
+            StoreError::Count { doing, source }
+        })
     }
+
+    /// Whether counts can be kept, as far as is known: after one failed, this tries to write.
+    pub(crate) fn works(&self) -> bool {
+        let tried = self.with("write", |open| {
+            if open.trouble == Trouble::Passing {
+                // What it is already; but it is written.
+                open.connection
+                    .pragma_update(None, "user_version", LAYOUT)?;
+                open.wrote();
+            }
+            Ok(open.trouble == Trouble::None)
+        });
+        tried.unwrap_or(false)
+    }
+}
+
+impl Open {
+    /// Remembers that counting failed, and says so once.
+    fn failed(&mut self, why: &rusqlite::Error) {
+        let damaged = matches!(
+            why.sqlite_error_code(),
+            Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt)
+        );
+        let trouble = if damaged || self.trouble == Trouble::Lasting {
+            Trouble::Lasting
+        } else {
+            Trouble::Passing
+        };
+        if std::mem::replace(&mut self.trouble, trouble) == trouble {
+            return;
+        }
+        let remedy = if trouble == Trouble::Lasting {
+            "stop the server and move the database away to start with empty counts"
+        } else {
+            "it needs room in the data folder, and to be able to write there"
+        };
+        let cause = telemetry::chain(why);
+        error!(
+            cause,
+            "counts cannot be kept ({cause}): only the admin is served; {remedy}"
+        );
+    }
+
+    fn wrote(&mut self) {
+        if self.trouble == Trouble::Passing {
+            self.trouble = Trouble::None;
+            warn!("counts can be kept again: everybody is served");
+        }
+    }
+}
+
+/// What was in a database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Found {
+    Counts,
+    Nothing,
 }
 
 fn day_column(day: u64) -> i64 {
@@ -230,7 +334,7 @@ fn day_column(day: u64) -> i64 {
 }
 
 /// Makes a fresh database ours, or says why one is not.
-fn prepare(connection: Connection) -> rusqlite::Result<Result<Connection, String>> {
+fn prepare(connection: Connection) -> rusqlite::Result<Result<(Connection, Found), String>> {
     connection.busy_timeout(LOCK_WAIT)?;
     connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
     let mode: String =
@@ -247,10 +351,11 @@ fn prepare(connection: Connection) -> rusqlite::Result<Result<Connection, String
     let number = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let tables: i64 =
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    match (number("application_id")?, number("user_version")?) {
-        (APPLICATION_ID, LAYOUT) => {}
-        (0, 0) if tables == 0 => connection.execute_batch(&format!(
-            "BEGIN IMMEDIATE;
+    let found = match (number("application_id")?, number("user_version")?) {
+        (APPLICATION_ID, LAYOUT) => Found::Counts,
+        (0, 0) if tables == 0 => {
+            connection.execute_batch(&format!(
+                "BEGIN IMMEDIATE;
              CREATE TABLE spent (
                  day INTEGER NOT NULL,
                  caller BLOB NOT NULL,
@@ -260,12 +365,14 @@ fn prepare(connection: Connection) -> rusqlite::Result<Result<Connection, String
              PRAGMA application_id = {APPLICATION_ID};
              PRAGMA user_version = {LAYOUT};
              COMMIT;"
-        ))?,
+            ))?;
+            Found::Nothing
+        }
         (application, layout) => {
             return Ok(Err(format!("application {application}, layout {layout}")));
         }
-    }
-    Ok(Ok(connection))
+    };
+    Ok(Ok((connection, found)))
 }
 
 #[cfg(test)]
@@ -343,6 +450,60 @@ mod tests {
     }
 
     #[test]
+    fn a_day_ahead_does_not_end_the_days_before_it() {
+        let folder = Folder::new("ahead");
+        let one = caller("192.0.2.1");
+        let day = |days: u64, expected: u32| {
+            let store = Store::open(&folder.0).unwrap();
+            let spent = store.spend(one, DAY + days, 9).unwrap();
+            assert_eq!(spent, Spent::Counted { today: expected });
+        };
+        day(0, 1);
+        day(365, 1);
+        day(0, 2);
+        // Time goes on, with a count of a day to come: old ones are forgotten all the same.
+        for days in 1..5 {
+            day(days, 1);
+        }
+        let store = Store::open(&folder.0).unwrap();
+        let left = |days| store.spent(one, DAY + days).unwrap();
+        assert_eq!([0, 1, 2, 3, 4, 365].map(left), [0, 0, 0, 1, 1, 1]);
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_an_error_until_it_can() {
+        let folder = Folder::new("read-only");
+        let store = Store::open(&folder.0).unwrap();
+        let one = caller("192.0.2.1");
+        store.spend(one, DAY, 9).unwrap();
+        let read_only = |on: bool| {
+            let open = store.open.lock().unwrap();
+            open.connection
+                .pragma_update(None, "query_only", on)
+                .unwrap();
+        };
+        assert!(store.works());
+        // As on a file system that became read-only.
+        read_only(true);
+        let failed = store.spend(one, DAY, 9).unwrap_err();
+        assert!(matches!(failed, StoreError::Count { .. }), "{failed:?}");
+        assert!(!store.works());
+        // Reading goes on, and does not hide it.
+        assert_eq!(store.spent(one, DAY).unwrap(), 1);
+        assert!(!store.works());
+        read_only(false);
+        assert!(store.works(), "asking is trying");
+        read_only(true);
+        store.spend(one, DAY, 9).unwrap_err();
+        read_only(false);
+        assert_eq!(
+            store.spend(one, DAY, 9).unwrap(),
+            Spent::Counted { today: 2 }
+        );
+        assert!(store.works());
+    }
+
+    #[test]
     fn a_killed_process_loses_nothing() {
         let (folder, copy) = (Folder::new("killed"), Folder::new("left"));
         let store = Store::open(&folder.0).unwrap();
@@ -384,6 +545,24 @@ mod tests {
             "{opened:?}"
         );
         assert_eq!(std::fs::read(&path).unwrap(), [b'x'; 5000]);
+
+        // Cut off in the middle, with more than a page of it left.
+        std::fs::remove_file(&path).unwrap();
+        let store = Store::open(&folder.0).unwrap();
+        for number in 0..2000_u32 {
+            let one = std::net::Ipv4Addr::from(number);
+            store.spend(CountKey::of(one.into()), DAY, 9).unwrap();
+        }
+        drop(store);
+        let whole = std::fs::read(&path).unwrap();
+        let cut = &whole[..whole.len() / 2];
+        std::fs::write(&path, cut).unwrap();
+        let opened = Store::open(&folder.0);
+        assert!(
+            matches!(opened, Err(StoreError::Damaged { .. })),
+            "{opened:?}"
+        );
+        assert_eq!(std::fs::read(&path).unwrap(), cut);
 
         std::fs::remove_file(&path).unwrap();
         let foreign = Connection::open(&path).unwrap();
