@@ -225,8 +225,11 @@ impl Store {
                  ON CONFLICT (day, caller) DO UPDATE SET requests = requests + 1
                  WHERE requests < ?3 RETURNING requests",
             )?;
-            let row = params![day_column(day), caller.bytes(), max];
-            let today = statement.query_row(row, |row| row.get(0)).optional()?;
+            let mut rows = statement.query(params![day_column(day), caller.bytes(), max])?;
+            let today = rows.next()?.map(|row| row.get(0)).transpose()?;
+            // To its end: only then is it written, or is it known that it is not.
+            rows.next()?;
+            drop(rows);
             drop(statement);
             Ok(today.map_or(Spent::UsedUp, |today| {
                 open.wrote();
