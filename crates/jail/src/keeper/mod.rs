@@ -43,7 +43,7 @@ pub struct Guest<'a> {
 
 /// Runs the keeper; called before anything else in a freshly executed process.
 #[must_use]
-pub fn main(guest: Guest<'_>) -> ExitCode {
+pub fn main(guest: Guest<'static>) -> ExitCode {
     match run(guest) {
         Ok(code) => code,
         Err(error) => {
@@ -59,7 +59,7 @@ pub fn main(guest: Guest<'_>) -> ExitCode {
     }
 }
 
-fn run(guest: Guest<'_>) -> Result<ExitCode, WallError> {
+fn run(guest: Guest<'static>) -> Result<ExitCode, WallError> {
     let proof = SingleThread::assert().doing("check that the keeper has one thread")?;
     sys::reset_signals();
     // The server ends us by closing the socket, after its runs have ended; a signal that is meant
@@ -132,7 +132,7 @@ fn refuse(error: &WallError) {
 /// The inner keeper's life.
 fn serve(
     setup: Setup,
-    guest: Guest<'_>,
+    guest: Guest<'static>,
     cgroups: Option<Cgroups>,
     users: Users,
 ) -> Result<(), WallError> {
@@ -142,7 +142,7 @@ fn serve(
         .doing("hide the keeper's memory")?;
     let proof = start::settle()?;
     let template = start::build_template(&setup, guest, cgroups.is_some())?;
-    work::Keeper::new(proof, setup, template, cgroups, users)?.work()
+    work::Keeper::new(proof, setup, guest, template, cgroups, users)?.work()
 }
 
 /// Waits for a child, whichever, without blocking, until none is dead.

@@ -66,12 +66,12 @@ pub(super) fn build_template(
             .iter()
             .map(|(name, text)| (*name, text.as_bytes())),
     );
-    template::build(&setup.runtime, &files, counts_all)?;
     // The template's `/proc` shows its processes, so the same path serves there.
-    let template = mount_namespace()?;
+    let template =
+        template::build(&setup.runtime, &files, counts_all).and_then(|()| mount_namespace());
     rustix::thread::move_into_link_name_space(here.as_fd(), Some(LinkNameSpaceType::Mount))
         .doing("return from the template")?;
-    Ok(template)
+    template
 }
 
 fn mount_namespace() -> Result<OwnedFd, WallError> {

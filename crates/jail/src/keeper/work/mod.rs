@@ -12,6 +12,7 @@ use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::io::Errno;
 use wire::{FromKeeper, Kind, Setup, ToKeeper, UnitId, Wall, WireError};
 
+use super::Guest;
 use super::unit::{Phase, Unit};
 use super::watch::Watch;
 use super::zygotes::{Zygote, ZygoteId};
@@ -27,8 +28,10 @@ const TICK: Duration = Duration::from_millis(100);
 const WARMING_MAX: Duration = Duration::from_mins(2);
 /// Longest time in which a zygote answers an order, and a unit raises its walls.
 const ANSWER_MAX: Duration = Duration::from_secs(10);
-/// Pause before a zygote that died is started again.
+/// Pause before a zygote that died is started again; doubled for each that did not become warm.
 const RESTART_PAUSE: Duration = Duration::from_millis(500);
+/// Longest such pause.
+const RESTART_PAUSE_MAX: Duration = Duration::from_secs(4);
 
 /// What an event is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +76,7 @@ impl Source {
 pub(super) struct Keeper {
     proof: SingleThread,
     setup: Setup,
+    guest: Guest<'static>,
     template: OwnedFd,
     cgroups: Option<Cgroups>,
     /// Where no cgroup bounds a run's memory.
@@ -86,6 +90,8 @@ pub(super) struct Keeper {
     zygotes_started: u64,
     /// Kinds whose zygote is to be started again, and when.
     restarts: Vec<(Instant, Kind)>,
+    /// Kinds of which so many zygotes in a row did not become warm.
+    failures: Vec<(Kind, u32)>,
     units: BTreeMap<UnitId, (Unit, Instant)>,
     /// Orders that wait for a zygote of their kind.
     wanted: VecDeque<(UnitId, Kind)>,
@@ -106,6 +112,7 @@ impl Keeper {
     pub(super) fn new(
         proof: SingleThread,
         setup: Setup,
+        guest: Guest<'static>,
         template: OwnedFd,
         cgroups: Option<Cgroups>,
         users: super::users::Users,
@@ -121,6 +128,7 @@ impl Keeper {
         let keeper = Self {
             proof,
             setup,
+            guest,
             template,
             cgroups,
             watch,
@@ -131,6 +139,7 @@ impl Keeper {
             zygotes: BTreeMap::new(),
             zygotes_started: 0,
             restarts: Vec::new(),
+            failures: Vec::new(),
             units: BTreeMap::new(),
             wanted: VecDeque::new(),
             raised: false,
@@ -234,7 +243,7 @@ impl Keeper {
 
     fn tick(&mut self) -> Result<(), ServerGone> {
         super::reap_all();
-        self.tend_zygotes();
+        self.tend_zygotes()?;
         self.fail_late_units()?;
         self.watch_memory();
         self.count_locks();

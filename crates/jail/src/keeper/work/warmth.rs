@@ -7,9 +7,12 @@ use std::time::Instant;
 
 use wire::{Frame, FromKeeper, FromZygote, Kind, UnitId};
 
-use super::super::reap_all;
 use super::super::zygotes::{self, Bounds, FORKS_MAX, Zygote, ZygoteId};
-use super::{ANSWER_MAX, Keeper, RESTART_PAUSE, ServerGone, Source, WARMING_MAX, add, forget};
+use super::super::{reap_all, start};
+use super::{
+    ANSWER_MAX, Keeper, RESTART_PAUSE, RESTART_PAUSE_MAX, ServerGone, Source, WARMING_MAX, add,
+    forget,
+};
 use crate::walls::cgroup::Cgroups;
 use crate::walls::{Doing, WallError};
 
@@ -51,6 +54,7 @@ impl Keeper {
                 zygote.phase = zygotes::Phase::Retired;
             }
         }
+        self.failures.retain(|(failing, _)| *failing != kind);
         self.let_retired_go();
         let all_warm = self
             .zygotes
@@ -117,11 +121,59 @@ impl Keeper {
             }
         }
         reap_all();
-        if zygote.phase != zygotes::Phase::Retired {
-            self.restarts
-                .push((Instant::now() + RESTART_PAUSE, zygote.kind));
+        Ok(match zygote.phase {
+            zygotes::Phase::Retired => Ok(()),
+            zygotes::Phase::Forking => {
+                self.restarts
+                    .push((Instant::now() + RESTART_PAUSE, zygote.kind));
+                Ok(())
+            }
+            zygotes::Phase::Warming => {
+                let reason = format!(
+                    "a zygote ({:?}) ended before it was ready; its last words are above",
+                    zygote.kind
+                );
+                self.failed_to_start(zygote.kind, &reason)
+            }
+        })
+    }
+
+    /// Tells those who wait for a zygote of this kind, and tries again later: ever later, since whatever
+    /// is missing (memory, the environment) may stay away for long.
+    fn failed_to_start(&mut self, kind: Kind, reason: &str) -> Result<(), ServerGone> {
+        let before = self.failures_of(kind);
+        self.failures.retain(|(failing, _)| *failing != kind);
+        self.failures.push((kind, before.saturating_add(1)));
+        let pause = RESTART_PAUSE.saturating_mul(2_u32.saturating_pow(before));
+        self.restarts
+            .push((Instant::now() + pause.min(RESTART_PAUSE_MAX), kind));
+        let (now, later) = std::mem::take(&mut self.wanted)
+            .into_iter()
+            .partition(|(_, wanted)| *wanted == kind);
+        self.wanted = later;
+        let now: VecDeque<(UnitId, Kind)> = now;
+        for (unit, _) in now {
+            let reason = reason.to_owned();
+            self.tell(&FromKeeper::Failed { unit, reason })?;
+            self.tell(&FromKeeper::Gone { unit })?;
         }
-        Ok(Ok(()))
+        Ok(())
+    }
+
+    /// How many zygotes of this kind in a row did not become warm.
+    fn failures_of(&self, kind: Kind) -> u32 {
+        let mut failures = self.failures.iter();
+        failures
+            .find(|(failing, _)| *failing == kind)
+            .map_or(0, |(_, count)| *count)
+    }
+
+    /// Starts a zygote in place of another, in a template of its own: what the last one shows may have
+    /// been deleted since, and be there again by the same name. If it is not, no zygote starts that
+    /// would lack it.
+    fn start_again(&mut self, kind: Kind) -> Result<(), WallError> {
+        self.template = start::build_template(&self.setup, self.guest, self.cgroups.is_some())?;
+        self.start_zygote(kind)
     }
 
     /// Closes the sockets of retired zygotes that have no unit left, at which they exit.
@@ -138,7 +190,7 @@ impl Keeper {
     }
 
     /// Kills those that do not answer, starts those that are due, renews those that are worn.
-    pub(super) fn tend_zygotes(&mut self) {
+    pub(super) fn tend_zygotes(&mut self) -> Result<(), ServerGone> {
         for zygote in self.zygotes.values() {
             let bound = match zygote.phase {
                 zygotes::Phase::Warming => WARMING_MAX,
@@ -157,11 +209,13 @@ impl Keeper {
         self.restarts = later;
         let due: Vec<(Instant, Kind)> = due;
         for (_, kind) in due {
-            if self.start_zygote(kind).is_err() {
-                self.restarts.push((Instant::now() + RESTART_PAUSE, kind));
+            if let Err(error) = self.start_again(kind) {
+                let reason = format!("no zygote ({kind:?}) can be started: {error}");
+                self.failed_to_start(kind, &reason)?;
             }
         }
         self.renew_worn_zygotes();
+        Ok(())
     }
 
     fn renew_worn_zygotes(&mut self) {
@@ -171,7 +225,7 @@ impl Keeper {
             let warming = |z: &Zygote| z.kind == kind && z.phase == zygotes::Phase::Warming;
             if !self.zygotes.values().any(warming) {
                 // If it cannot be started now, the next tick tries again.
-                drop(self.start_zygote(kind));
+                drop(self.start_again(kind));
             }
         }
     }
