@@ -37,6 +37,9 @@ const UNIT_AGE_MAX: Duration = Duration::from_mins(10);
 const TEND_PAUSE: Duration = Duration::from_secs(5);
 /// Pause before another keeper is started, and before units are ordered again after one failed.
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
+/// Longest pause before another keeper is started: doubled each time, since a start costs a second of
+/// the processor.
+const KEEPER_PAUSE_MAX: Duration = Duration::from_secs(5);
 
 /// How many units wait for a job, by kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,6 +102,8 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     orders: Option<Orders>,
+    /// Why there is no keeper, where another one was started in vain.
+    keeper_failure: Option<String>,
     units_ordered: u64,
     shelves: HashMap<Kind, Shelf>,
     routes: HashMap<UnitId, Route>,
@@ -248,6 +253,7 @@ impl Shared {
             Some(FromKeeper::Raised { walls }) => {
                 let mut state = self.lock();
                 state.orders = Some(keeper.orders.clone());
+                state.keeper_failure = None;
                 for kind in &self.setup.kinds {
                     state.refill(&self.settings, *kind);
                 }
@@ -292,14 +298,19 @@ impl Shared {
     }
 
     async fn start_another(&self) -> Option<Keeper> {
+        let mut pause = RETRY_PAUSE;
         loop {
-            tokio::time::sleep(RETRY_PAUSE).await;
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(KEEPER_PAUSE_MAX);
             if self.lock().closing {
                 return None;
             }
             match self.start_keeper().await {
                 Ok((keeper, _)) => return Some(keeper),
-                Err(fault) => tracing::error!(%fault, "no other keeper"),
+                Err(fault) => {
+                    tracing::error!(%fault, "no other keeper; trying again in {pause:?}");
+                    self.lock().keeper_failure = Some(fault.to_string());
+                }
             }
         }
     }
@@ -369,6 +380,7 @@ impl Shared {
         let recovered = shelf.last_failure.take().is_some();
         shelf.give(unit);
         if recovered {
+            tracing::info!(?kind, "units can be prepared again");
             state.refill(&self.settings, kind);
         }
     }
@@ -401,8 +413,10 @@ impl Shared {
             return;
         }
         let kind = route.kind;
-        if state.started {
-            tracing::warn!(%reason, ?kind, "a unit could not be prepared");
+        let shelf = state.shelves.entry(kind).or_default();
+        let known = shelf.last_failure.as_ref() == Some(&reason);
+        if state.started && !known {
+            tracing::warn!(%reason, ?kind, "a unit could not be prepared; trying again");
         }
         let shelf = state.shelf(kind);
         shelf.warming = shelf.warming.saturating_sub(1);
@@ -450,6 +464,7 @@ impl Shared {
         }
         let shelf = state.shelves.get(&kind);
         let failure = shelf.and_then(|shelf| shelf.last_failure.clone());
+        let failure = state.keeper_failure.clone().or(failure);
         let reason = failure.unwrap_or_else(|| "none was ready in time".to_owned());
         Err(Fault::NoUnit { reason })
     }
