@@ -11,7 +11,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use super::routes::Site;
 use super::stall::Impatient;
@@ -37,6 +37,7 @@ pub(super) async fn serve(
     let (closing, closed) = watch::channel(false);
     let mut tasks = JoinSet::new();
     let mut stop = pin!(stop);
+    let mut refused = false;
     loop {
         let accepted = async {
             // The semaphore is never closed, so this waits for a place and nothing else.
@@ -50,6 +51,9 @@ pub(super) async fn serve(
         while tasks.try_join_next().is_some() {} // Forgets those that are done.
         match accepted {
             Ok((stream, peer)) => {
+                if std::mem::take(&mut refused) {
+                    info!("connections are accepted again");
+                }
                 let serving = connection(stream, peer.ip(), Arc::clone(&site), closed.clone());
                 tasks.spawn(async move {
                     serving.await;
@@ -57,10 +61,11 @@ pub(super) async fn serve(
                 });
             }
             Err(error) => {
-                warn!(
-                    cause = crate::telemetry::chain(&error),
-                    "cannot accept a connection"
-                );
+                // Once: it will be the same in a moment.
+                if !std::mem::replace(&mut refused, true) {
+                    let cause = crate::telemetry::chain(&error);
+                    warn!(cause, "cannot accept connections ({cause}); they wait");
+                }
                 tokio::time::sleep(ACCEPT_REST).await;
             }
         }
