@@ -163,6 +163,70 @@ fn an_ordinary_users_killed_keeper_and_zygotes_are_replaced_under_load() {
 }
 
 #[test]
+fn an_ordinary_users_killed_watch_is_replaced_under_load() {
+    let _machine = machine();
+    let name = "an_ordinary_users_killed_watch_is_replaced_under_load";
+    match User::no_root() {
+        Ok(user) => {
+            let server = Server::start(user, &[]);
+            let counted = server.parts(3).watch.is_none();
+            server.stop();
+            if counted {
+                return skip(name, "a cgroup bounds memory here, so nobody watches");
+            }
+            replaced(user, |parts| parts.watch.into_iter().collect());
+        }
+        Err(why) => skip(name, &why),
+    }
+}
+
+#[test]
+fn inits_and_programs_that_are_killed_at_any_moment_cost_their_own_runs_only() {
+    /// How many of each are killed.
+    const KILLS: usize = 8;
+    let _machine = machine();
+    let mut server = Server::start(User::Ourselves, &[("concurrent_max", "20")]);
+    server.parts(3);
+    let load = Load::default();
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| load.run(&server));
+        }
+        let _end = Stop(&load.stop);
+        for number in 0..KILLS {
+            for victims in [|parts: Parts| parts.inits, |parts: Parts| parts.units] {
+                load.wait_for_successes(5);
+                let found = wait_for("a victim", GONE_MAX, || {
+                    let found = victims(Parts::of(server.process())?);
+                    found.get(number % found.len().max(1)).copied()
+                });
+                // It may be gone by now: then it was none.
+                found.try_signal(Signal::KILL);
+            }
+        }
+        load.wait_for_successes(100);
+    });
+    let mut heard = load.heard.lock().unwrap_or_else(PoisonError::into_inner);
+    // The program was killed, and its caller is told so.
+    heard
+        .others
+        .retain(|other| !(other.starts_with("400: ") && other.contains("signal 9")));
+    assert!(heard.others.is_empty(), "{:?}", heard.others);
+    assert!(
+        heard.faults <= 2 * KILLS,
+        "{} requests failed",
+        heard.faults
+    );
+    drop(heard);
+    for code in ["print(1)", "import numpy", "import PIL, reportlab, fpdf"] {
+        let answer = server.run(code);
+        assert_eq!(answer.status, 200, "{}", answer.json());
+    }
+    server.remember();
+    server.stop();
+}
+
+#[test]
 fn a_unit_that_is_killed_while_it_waits_costs_nobody_an_answer() {
     let _machine = machine();
     let server = Server::start(User::Ourselves, &[]);

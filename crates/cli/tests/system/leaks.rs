@@ -113,6 +113,7 @@ impl Standing {
             outer_keeper,
             inner_keeper,
             mut zygotes,
+            ..
         } = server.parts(3);
         zygotes.sort();
         let holders = [&[own, outer_keeper, inner_keeper], zygotes.as_slice()].concat();

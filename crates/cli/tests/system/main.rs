@@ -9,6 +9,7 @@
 mod case;
 mod cases;
 mod command;
+mod disasters;
 mod edge;
 mod endings;
 mod harness;

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal};
+
+use super::User;
 
 /// One process, and not another one that has its number later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -73,6 +76,52 @@ impl Process {
             .collect()
     }
 
+    /// What it calls itself.
+    pub(crate) fn name(self) -> String {
+        let name = fs::read_to_string(format!("/proc/{}/comm", self.pid)).unwrap_or_default();
+        name.trim_end().to_owned()
+    }
+
+    /// Processor time it has used, without its children.
+    pub(crate) fn processor_time(self) -> Duration {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid)).unwrap_or_default();
+        let fields = stat
+            .rsplit_once(") ")
+            .map_or("", |(_, rest)| rest)
+            .split(' ');
+        let ticks: u64 = fields
+            .skip(11)
+            .take(2)
+            .filter_map(|t| t.parse::<u64>().ok())
+            .sum();
+        Duration::from_millis(ticks * 1000 / rustix::param::clock_ticks_per_second())
+    }
+
+    /// Bounds what it may have, softly, as the user that it runs as: [`Limited`] gives it back.
+    #[track_caller]
+    pub(crate) fn limit(self, user: User, resource: &'static str, to: u64) -> Limited {
+        let limits = fs::read_to_string(format!("/proc/{}/limits", self.pid)).expect("it lives");
+        let name = match resource {
+            "--nofile" => "Max open files",
+            "--nproc" => "Max processes",
+            other => panic!("nobody limits {other}"),
+        };
+        let line = limits.lines().find_map(|line| line.strip_prefix(name));
+        let mut words = line.expect("the kernel tells it").split_whitespace();
+        let before = words.next().expect("the kernel tells it").to_owned();
+        let limited = Limited {
+            process: self,
+            user,
+            resource,
+            before,
+        };
+        assert!(
+            limited.set(&to.to_string()),
+            "prlimit (of util-linux) failed"
+        );
+        limited
+    }
+
     /// The user it runs as.
     pub(crate) fn user(self) -> Option<u32> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).ok()?;
@@ -93,11 +142,46 @@ impl Process {
         kib.unwrap_or(0) * 1024
     }
 
+    /// Sends a signal to it, which a test started, unless it is gone.
+    pub(crate) fn try_signal(self, signal: Signal) {
+        let pid = Pid::from_raw(self.pid).expect("it is a process's number");
+        if self.lives() {
+            let _ = rustix::process::kill_process(pid, signal);
+        }
+    }
+
     /// Sends a signal to it, which a test started.
     pub(crate) fn signal(self, signal: Signal) {
         let pid = Pid::from_raw(self.pid).expect("it is a process's number");
         if self.lives() {
             rustix::process::kill_process(pid, signal).expect("it is ours");
+        }
+    }
+}
+
+/// A process with less than it had; dropping this gives it back.
+#[derive(Debug)]
+pub(crate) struct Limited {
+    process: Process,
+    user: User,
+    resource: &'static str,
+    before: String,
+}
+
+impl Limited {
+    fn set(&self, soft: &str) -> bool {
+        let mut command = self.user.command("prlimit");
+        command.arg("--pid").arg(self.process.pid.to_string());
+        command.arg(format!("{}={soft}:", self.resource));
+        command.status().is_ok_and(|status| status.success())
+    }
+}
+
+impl Drop for Limited {
+    fn drop(&mut self) {
+        // A process that is gone needs nothing.
+        if self.process.lives() {
+            self.set(&self.before);
         }
     }
 }
@@ -108,6 +192,12 @@ pub(crate) struct Parts {
     pub(crate) outer_keeper: Process,
     pub(crate) inner_keeper: Process,
     pub(crate) zygotes: Vec<Process>,
+    /// Where no cgroup bounds memory.
+    pub(crate) watch: Option<Process>,
+    /// One a unit, waiting or running.
+    pub(crate) inits: Vec<Process>,
+    /// The programs' first processes: what zygotes forked.
+    pub(crate) units: Vec<Process>,
 }
 
 impl Parts {
@@ -125,11 +215,23 @@ impl Parts {
             let words = process.arguments();
             words.iter().any(|word| word.ends_with("/hognose/main.py"))
         };
-        let zygotes = below.iter().filter(child_of(*inner)).filter(is_zygote);
+        let (zygotes, others): (Vec<Process>, Vec<Process>) = below
+            .iter()
+            .filter(child_of(*inner))
+            .partition(|process| is_zygote(process));
+        let called = |name: &'static str| move |process: &Process| process.name() == name;
+        let is_unit = |process: &&Process| zygotes.iter().any(|z| z.pid == process.parent);
         Some(Self {
             outer_keeper: *outer,
             inner_keeper: *inner,
-            zygotes: zygotes.copied().collect(),
+            watch: others.iter().copied().find(called("hognose-watch")),
+            inits: others
+                .iter()
+                .copied()
+                .filter(called("hognose-init"))
+                .collect(),
+            units: below.iter().filter(is_unit).copied().collect(),
+            zygotes,
         })
     }
 }

@@ -6,7 +6,7 @@ use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
-use std::process::{Child, ChildStderr, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use super::client::{Answer, Connection, execute, request};
 use super::processes::{Parts, Process};
 use super::traces::Traces;
-use super::{User, wait_for};
+use super::{User, new_command, wait_for};
 
 /// The key of every test's admin.
 pub(crate) const ADMIN_KEY: &str = "the key of the system tests";
@@ -37,6 +37,8 @@ pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     user: User,
     settings: Vec<(String, String)>,
+    /// What a shell does first, in a mount namespace of the server's own; nothing where empty.
+    first: String,
     child: Child,
     log: Arc<Mutex<String>>,
     before: Traces,
@@ -50,17 +52,25 @@ impl Server {
     /// Starts a server with these settings, on a free port, and waits until it listens.
     #[track_caller]
     pub(crate) fn start(user: User, settings: &[(&str, &str)]) -> Self {
+        Self::start_after("", user, settings)
+    }
+
+    /// The same after a shell, in a mount namespace of the server's own, did something as root with
+    /// the data folder `$DATA`. It is all undone when the server and its keepers are gone.
+    #[track_caller]
+    pub(crate) fn start_after(first: &str, user: User, settings: &[(&str, &str)]) -> Self {
         let folder = user.folder();
         let settings = settings.iter();
         let settings: Vec<_> = settings
             .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
             .collect();
         let before = Traces::now(user.throw_away());
-        let (child, log, address) = start(user, &settings, &folder);
+        let (child, log, address) = start(user, &settings, first, &folder);
         Self {
             address,
             user,
             settings,
+            first: first.to_owned(),
             child,
             log,
             before,
@@ -74,11 +84,38 @@ impl Server {
     #[track_caller]
     pub(crate) fn start_again(&mut self) {
         assert!(self.ended, "it still runs");
-        let (child, log, address) = start(self.user, &self.settings, &self.folder);
+        let (child, log, address) = start(self.user, &self.settings, &self.first, &self.folder);
         self.child = child;
         self.log = log;
         self.address = address;
         self.ended = false;
+    }
+
+    /// Starts it again, which it must refuse; tells with which words.
+    #[track_caller]
+    pub(crate) fn is_refused(&self) -> String {
+        assert!(self.ended, "it still runs");
+        refusal(command(self.user, &self.settings, "", &self.folder))
+    }
+
+    /// Starts a server that must refuse, after a shell as with [`Server::start_after`]; tells with
+    /// which words.
+    #[track_caller]
+    pub(crate) fn refused_after(first: &str, user: User) -> String {
+        let folder = user.folder();
+        refusal(command(user, &[], first, &folder))
+    }
+
+    /// Its data folder, as it sees it.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// The same folder as everybody sees it, if something is mounted there.
+    pub(crate) fn data_inside(&self) -> PathBuf {
+        let data = self.data();
+        let root = format!("/proc/{}/root", self.child.id());
+        PathBuf::from(root).join(data.strip_prefix("/").expect("it is absolute"))
     }
 
     pub(crate) fn process(&self) -> Process {
@@ -121,10 +158,14 @@ impl Server {
         self.ask(&admin(code))
     }
 
+    pub(crate) fn health(&self) -> Answer {
+        self.ask(&request("GET", "/health", &[], b""))
+    }
+
     /// Programs that run now, as `/health` tells.
     #[track_caller]
     pub(crate) fn active(&self) -> u64 {
-        let health = self.ask(&request("GET", "/health", &[], b"")).json();
+        let health = self.health().json();
         let active = health.get("active_processes").and_then(Value::as_u64);
         active.expect("health tells it")
     }
@@ -224,33 +265,79 @@ pub(crate) fn public(address: &str, code: &str) -> Vec<u8> {
     execute(&[("X-Forwarded-For", address)], &json!({"code": code}))
 }
 
-#[track_caller]
-fn start(
-    user: User,
-    settings: &[(String, String)],
-    folder: &TempDir,
-) -> (Child, Arc<Mutex<String>>, SocketAddr) {
-    let another = settings.iter().any(|(key, _)| key == "environment");
+fn command(user: User, settings: &[(String, String)], first: &str, folder: &TempDir) -> Command {
     let temporary = folder.path().join("tmp");
+    let data = folder.path().join("data");
     fs::create_dir_all(&temporary).expect("the folder is ours");
     let all = fs::Permissions::from_mode(0o1777);
     fs::set_permissions(&temporary, all).expect("it is ours");
     let mut command = user.hognose();
+    if !first.is_empty() {
+        assert_eq!(user, User::Ourselves, "an ordinary user mounts nothing");
+        fs::create_dir_all(&data).expect("the folder is ours");
+        let program = command.get_program().to_owned();
+        command = in_own_mounts(&format!("{first} && exec \"$0\" \"$@\""));
+        command.arg(program).env("DATA", &data);
+    }
     command
         .args(["serve", "--listen", "127.0.0.1:0"])
         .args(["--trusted-proxies", "127.0.0.0/8", "--data-dir"])
-        .arg(folder.path().join("data"))
+        .arg(data)
         .env("HOGNOSE_ADMIN_KEY", ADMIN_KEY)
         .env("TMPDIR", &temporary);
-    if !another {
+    if !settings.iter().any(|(key, _)| key == "environment") {
         command.arg("--environment").arg(user.environment());
     }
     for (key, value) in settings {
         command.arg("--set").arg(format!("{key}={value}"));
     }
+    command.stdin(Stdio::null()).stdout(Stdio::null());
+    command
+}
+
+/// A shell in a mount namespace of its own, of which nothing is left when it and its children end.
+pub(crate) fn in_own_mounts(script: &str) -> Command {
+    let mut command = new_command("unshare");
+    command.args(["--mount", "--propagation", "private", "sh", "-c", script]);
+    command
+}
+
+/// Runs a server that must not start, and tells its words.
+#[track_caller]
+fn refusal(mut command: Command) -> String {
+    let started = command.stderr(Stdio::piped()).spawn();
+    let mut child = started.expect("cargo has built it");
+    let stderr = child.stderr.take().expect("it is piped");
+    let said = Arc::new(Mutex::new(String::new()));
+    let copy = Arc::clone(&said);
+    let listener = std::thread::spawn(move || listen(stderr, &copy));
+    let start = std::time::Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait().expect("it is our child") {
+            break status;
+        }
+        if start.elapsed() > START_MAX {
+            drop(child.kill());
+            drop(child.wait());
+            panic!("it did not refuse: {said:?}");
+        }
+        std::thread::sleep(super::LOOK_EVERY);
+    };
+    drop(listener.join());
+    let said = said.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    assert_eq!(status.code(), Some(1), "{said}");
+    said
+}
+
+#[track_caller]
+fn start(
+    user: User,
+    settings: &[(String, String)],
+    first: &str,
+    folder: &TempDir,
+) -> (Child, Arc<Mutex<String>>, SocketAddr) {
+    let mut command = command(user, settings, first, folder);
     let mut child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
         .expect("cargo has built it");

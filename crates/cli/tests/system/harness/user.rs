@@ -67,6 +67,23 @@ impl User {
         Ok(Self::Ordinary)
     }
 
+    /// An ordinary user to test as, whoever we are; or why there is none.
+    pub(crate) fn no_root() -> Result<Self, String> {
+        if rustix::process::geteuid().is_root() {
+            Self::ordinary()
+        } else {
+            Ok(Self::Ourselves)
+        }
+    }
+
+    /// Another program, started as this user.
+    pub(crate) fn command(self, program: &str) -> Command {
+        match self {
+            Self::Ourselves => new_command(program),
+            Self::Ordinary => as_ordinary(program),
+        }
+    }
+
     /// The program under test, started as this user, with none of this process's settings.
     pub(crate) fn hognose(self) -> Command {
         let program = &self.place().program;
