@@ -507,6 +507,22 @@ mod tests {
     }
 
     #[test]
+    fn a_damaged_database_works_no_more_whatever_succeeds_later() {
+        let store = Store::in_memory().unwrap();
+        let fail = |code| {
+            let error = rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None);
+            store.with("fail", |_| Err::<(), _>(error)).unwrap_err();
+        };
+        fail(rusqlite::ffi::SQLITE_FULL);
+        assert!(store.works());
+        fail(rusqlite::ffi::SQLITE_CORRUPT);
+        store.spend(caller("192.0.2.1"), DAY, 9).unwrap();
+        assert!(!store.works());
+        fail(rusqlite::ffi::SQLITE_FULL);
+        assert!(!store.works());
+    }
+
+    #[test]
     fn a_killed_process_loses_nothing() {
         let (folder, copy) = (Folder::new("killed"), Folder::new("left"));
         let store = Store::open(&folder.0).unwrap();
