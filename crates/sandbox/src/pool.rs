@@ -12,7 +12,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{oneshot, watch};
-use wire::{FromKeeper, ToKeeper, UnitId, Wall};
+use tokio::time::MissedTickBehavior;
+use wire::{Frame, FromKeeper, ToKeeper, UnitId, Wall};
 
 use crate::keeper::{Keeper, News, Orders};
 use crate::run;
@@ -25,6 +26,13 @@ const UNIT_WAIT_MAX: Duration = Duration::from_secs(15);
 const START_MAX: Duration = Duration::from_mins(2);
 /// Longest wait for the keeper to end everything when the pool closes.
 const CLOSE_MAX: Duration = Duration::from_secs(10);
+/// How often the keeper is asked for a word.
+const ASK_EVERY: Duration = Duration::from_secs(2);
+/// How often it is asked in vain before it is taken to hang. It never waits for anything, so it answers
+/// in a millisecond; asked often, since time alone says little where this process was stopped, too.
+const ASKED_IN_VAIN_MAX: u32 = 5;
+/// A unit that never is: asked to end it, a keeper says that it is gone.
+const NO_UNIT: UnitId = UnitId(0);
 /// Most units that a job is offered to, where something kills them before they hear of it.
 const OFFERS_MAX: usize = 8;
 /// How long a kind is kept as ready as the settings say after it was asked for; then one unit of it
@@ -152,11 +160,7 @@ impl Pool {
         });
         let (keeper, walls) = tokio::time::timeout(START_MAX, shared.start_keeper())
             .await
-            .unwrap_or_else(|_elapsed| {
-                Err(Fault::KeeperStart {
-                    reason: "it took too long".to_owned(),
-                })
-            })?;
+            .unwrap_or_else(|_elapsed| Err(took_too_long()))?;
         let (end, ended) = watch::channel(false);
         tokio::spawn(Arc::clone(&shared).keep(keeper, end));
         tokio::spawn(Arc::clone(&shared).tend());
@@ -239,6 +243,21 @@ impl Pool {
     }
 }
 
+/// Why nothing more is heard of a keeper.
+#[derive(Debug, Clone, Copy)]
+enum Silence {
+    /// It ended, or talks nonsense.
+    Gone,
+    /// It does not answer.
+    Hangs,
+}
+
+fn took_too_long() -> Fault {
+    Fault::KeeperStart {
+        reason: "it took too long".to_owned(),
+    }
+}
+
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing panics while it holds the lock; if it did, the state would still be whole.
@@ -277,15 +296,20 @@ impl Shared {
         }) = next.take()
         {
             drop(orders);
-            self.listen(&mut news).await;
+            let silence = self.listen(&mut news).await;
             // Whatever ended the talk, this keeper's units are of no more use.
             news.hang_up();
             self.forget_units();
-            if tokio::time::timeout(CLOSE_MAX, process.wait())
+            let patience = match silence {
+                Silence::Gone => CLOSE_MAX,
+                Silence::Hangs => Duration::ZERO,
+            };
+            if tokio::time::timeout(patience, process.wait())
                 .await
                 .is_err()
             {
-                tracing::error!("the keeper does not end; killing it");
+                tracing::error!("the keeper does not answer or does not end; killing it");
+                // The outer one; the kernel kills the inner one for it, and everything with that.
                 drop(process.kill().await);
             }
             if self.lock().closing {
@@ -305,7 +329,8 @@ impl Shared {
             if self.lock().closing {
                 return None;
             }
-            match self.start_keeper().await {
+            let started = tokio::time::timeout(START_MAX, self.start_keeper()).await;
+            match started.unwrap_or_else(|_elapsed| Err(took_too_long())) {
                 Ok((keeper, _)) => return Some(keeper),
                 Err(fault) => {
                     tracing::error!(%fault, "no other keeper; trying again in {pause:?}");
@@ -315,23 +340,49 @@ impl Shared {
         }
     }
 
-    async fn listen(self: &Arc<Self>, news: &mut News) {
-        while let Some(frame) = news.next().await {
-            match frame.message {
-                FromKeeper::Ready { unit, owner } => {
-                    self.unit_is_ready(unit, owner, Ends::take(frame.descriptors));
-                }
-                FromKeeper::Ended { unit, exit, tally } => {
-                    self.unit_ended(unit, Ok(ProgramEnd { exit, tally }));
-                }
-                FromKeeper::Failed { unit, reason } => self.unit_failed(unit, reason),
-                FromKeeper::Gone { unit } => {
-                    if let Some(gone) = self.lock().routes.remove(&unit).and_then(|r| r.gone) {
-                        let _nobody_waits = gone.send(());
+    /// Listens until the keeper says nothing more, not even when it is asked.
+    async fn listen(self: &Arc<Self>, news: &mut News) -> Silence {
+        let mut ask = tokio::time::interval(ASK_EVERY);
+        ask.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut asked_in_vain = 0;
+        loop {
+            tokio::select! {
+                // What it has said comes first.
+                biased;
+                frame = news.next() => match frame {
+                    Some(frame) => self.hear(frame),
+                    None => return Silence::Gone,
+                },
+                _ = ask.tick() => {
+                    if asked_in_vain == ASKED_IN_VAIN_MAX {
+                        return Silence::Hangs;
                     }
+                    asked_in_vain += 1;
+                    if let Some(orders) = &self.lock().orders {
+                        orders.send(ToKeeper::End { unit: NO_UNIT });
+                    }
+                    continue;
                 }
-                FromKeeper::Raised { .. } | FromKeeper::Refused { .. } => {}
             }
+            asked_in_vain = 0;
+        }
+    }
+
+    fn hear(self: &Arc<Self>, frame: Frame<FromKeeper>) {
+        match frame.message {
+            FromKeeper::Ready { unit, owner } => {
+                self.unit_is_ready(unit, owner, Ends::take(frame.descriptors));
+            }
+            FromKeeper::Ended { unit, exit, tally } => {
+                self.unit_ended(unit, Ok(ProgramEnd { exit, tally }));
+            }
+            FromKeeper::Failed { unit, reason } => self.unit_failed(unit, reason),
+            FromKeeper::Gone { unit } => {
+                if let Some(gone) = self.lock().routes.remove(&unit).and_then(|r| r.gone) {
+                    let _nobody_waits = gone.send(());
+                }
+            }
+            FromKeeper::Raised { .. } | FromKeeper::Refused { .. } => {}
         }
     }
 
