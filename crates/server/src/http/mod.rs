@@ -73,6 +73,14 @@ pub async fn serve(config: Config, runtime: Runtime) -> Result<(), ServeError> {
     let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
     let address = listener.local_addr().map_err(listen)?;
 
+    // Before the keeper is started, which inherits the limit and needs more of it than we do.
+    let mut limits = config.http;
+    let waiting = config.pool.core + config.pool.numpy + config.pool.full;
+    let units = config
+        .concurrent_max
+        .saturating_add(waiting)
+        .saturating_mul(2);
+    limits.connections_max = descriptors::room(limits.connections_max, units);
     let app = App::start(&config, runtime, store).await?;
     info!(
         isolation = app.isolation(),
@@ -93,13 +101,6 @@ pub async fn serve(config: Config, runtime: Runtime) -> Result<(), ServeError> {
         info!("stopping: running programs may finish");
     };
     let stop_max = config.public.wall_max.max(config.admin.wall_max) + STOP_GRACE;
-    let mut limits = config.http;
-    let waiting = config.pool.core + config.pool.numpy + config.pool.full;
-    let units = config
-        .concurrent_max
-        .saturating_add(waiting)
-        .saturating_mul(2);
-    limits.connections_max = descriptors::room(limits.connections_max, units);
     let site = Arc::new(Site::new(app, limits));
     connections::serve(listener, Arc::clone(&site), stop_max, stopped).await;
     site.app.close().await;
