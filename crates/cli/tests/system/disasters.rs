@@ -178,6 +178,38 @@ fn a_server_without_descriptors_waits_for_them() {
 }
 
 #[test]
+fn a_keeper_without_descriptors_waits_for_them() {
+    let _machine = machine();
+    let server = Server::start(User::Ourselves, &SMALL);
+    // Each makes it fail somewhere else on the way to a unit.
+    for more in [0, 4, 9, 13] {
+        let parts = settled(&server);
+        let keeper = parts.inner_keeper;
+        let Some(open) = keeper.descriptors() else {
+            skip(
+                "a_keeper_without_descriptors_waits_for_them",
+                "we may not count a keeper's",
+            );
+            break;
+        };
+        let to = u64::try_from(open).expect("it is a number") + more;
+        let limited = keeper.limit(User::Ourselves, "--nofile", to);
+        for _ in &parts.units {
+            assert_eq!(server.run("print(1)").status, 200, "units were ready");
+        }
+        let mut waiting = server.connect();
+        waiting.send(&admin("print(2)")).expect("it is connected");
+        std::thread::sleep(Duration::from_millis(300));
+        drop(limited);
+        let answer = waiting.answer(true).expect("it waited");
+        assert_eq!(answer.text("/execution_details/stdout"), "2\n");
+        recovers(&server);
+        assert!(keeper.lives(), "{}", server.log());
+    }
+    server.stop();
+}
+
+#[test]
 fn a_keeper_without_room_for_processes_waits_for_it() {
     let _machine = machine();
     let name = "a_keeper_without_room_for_processes_waits_for_it";
