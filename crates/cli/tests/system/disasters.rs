@@ -267,9 +267,11 @@ fn a_zygote_or_keeper_that_hangs_is_replaced_and_jobs_wait_for_the_next() {
         *zygotes.zygotes.first().expect("there is one"),
         keepers.inner_keeper,
     ];
+    let start = Instant::now();
+    let mut stopped = Vec::new();
     for ((server, parts), hanging) in servers.iter_mut().zip(&parts).zip(hanging) {
         server.remember();
-        hanging.signal(Signal::STOP);
+        stopped.push(Stopped::now(hanging));
         // Those that wait are of no use to anybody, and a unit's end is told by either.
         for process in parts.inits.iter().chain(&parts.units) {
             process.try_signal(Signal::KILL);
@@ -281,7 +283,6 @@ fn a_zygote_or_keeper_that_hangs_is_replaced_and_jobs_wait_for_the_next() {
     std::thread::scope(|scope| {
         for (server, hanging) in servers.iter().zip(hanging) {
             scope.spawn(move || {
-                let start = Instant::now();
                 let answer = server.run("print(1)");
                 assert_eq!(answer.status, 200, "{}", answer.json());
                 assert!(start.elapsed() > HANGS, "{:?}", start.elapsed());
@@ -357,6 +358,23 @@ fn a_deleted_environment_is_missed_by_the_next_zygote_only_until_it_is_back() {
     });
     assert_eq!(server.run("import numpy").status, 200);
     server.stop();
+}
+
+/// A process that does nothing, and goes on when the test is over, should nobody have killed it.
+#[derive(Debug)]
+struct Stopped(Process);
+
+impl Stopped {
+    fn now(process: Process) -> Self {
+        process.signal(Signal::STOP);
+        Self(process)
+    }
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        self.0.try_signal(Signal::CONT);
+    }
 }
 
 /// A copy of an environment that shares its files, gone with the test.
