@@ -112,8 +112,9 @@ fn settings(limits: &[(String, String)]) -> Vec<(&str, &str)> {
     settings
 }
 
-fn run_all(server: &Server, cases: &[Case], sum: &mut Sum) {
-    let lacking: BTreeSet<&String> = cases
+/// The cases that this server's Python is too old for, or has not the modules for.
+pub(crate) fn lacking(server: &Server, cases: &[Case]) -> BTreeSet<String> {
+    let modules: BTreeSet<&String> = cases
         .iter()
         .flat_map(|case| &case.needs)
         .collect::<BTreeSet<_>>()
@@ -125,10 +126,20 @@ fn run_all(server: &Server, cases: &[Case], sum: &mut Sum) {
     let python = python.pointer("/execution_details/stdout");
     let python = python.and_then(Value::as_str).and_then(version);
     let python = python.expect("an admin's program learns the version");
-    let is_lacking = |case: &Case| {
+    let is_lacking = |case: &&Case| {
         case.python.is_some_and(|oldest| python < oldest)
-            || case.needs.iter().any(|module| lacking.contains(module))
+            || case.needs.iter().any(|module| modules.contains(module))
     };
+    let names = cases
+        .iter()
+        .filter(is_lacking)
+        .map(|case| case.name.clone());
+    names.collect()
+}
+
+fn run_all(server: &Server, cases: &[Case], sum: &mut Sum) {
+    let lacking = lacking(server, cases);
+    let is_lacking = |case: &Case| lacking.contains(&case.name);
     let queue: Mutex<VecDeque<&Case>> = Mutex::new(cases.iter().collect());
     let shared = Mutex::new(std::mem::take(sum));
     let next = || {
@@ -173,13 +184,13 @@ fn run_all(server: &Server, cases: &[Case], sum: &mut Sum) {
 }
 
 /// How a case did not hold.
-enum Wrong {
+pub(crate) enum Wrong {
     /// It came as it must, but late.
     Late(Duration),
     Else(Vec<String>),
 }
 
-fn run(server: &Server, case: &Case) -> Result<(), Wrong> {
+pub(crate) fn run(server: &Server, case: &Case) -> Result<(), Wrong> {
     let request = request(case);
     let mut outputs = BTreeSet::new();
     let mut slowest = Duration::ZERO;

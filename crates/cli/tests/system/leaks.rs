@@ -99,15 +99,15 @@ fn many_requests(user: User, requests: usize) {
 
 /// What a server holds: first itself, then the keepers, then the zygotes.
 #[derive(Debug, PartialEq, Eq)]
-struct Standing {
-    processes: usize,
+pub(crate) struct Standing {
+    pub(crate) processes: usize,
     cgroups: usize,
-    descriptors: Vec<usize>,
-    resident: Vec<u64>,
+    pub(crate) descriptors: Vec<usize>,
+    pub(crate) resident: Vec<u64>,
 }
 
 impl Standing {
-    fn of(server: &Server) -> Self {
+    pub(crate) fn of(server: &Server) -> Self {
         let own = server.process();
         let Parts {
             outer_keeper,
@@ -132,7 +132,7 @@ impl Standing {
     }
 
     /// Looks until nothing changes for a while.
-    fn settled(server: &Server) -> Self {
+    pub(crate) fn settled(server: &Server) -> Self {
         let mut last = Self::of(server);
         let mut since = std::time::Instant::now();
         wait_for("the server to settle", Duration::from_secs(20), || {

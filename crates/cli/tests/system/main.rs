@@ -4,6 +4,8 @@
 //! cgroups, time), so nothing else of this crate may run beside it. [`harness`] starts servers and
 //! looks for what they leave behind; every other module is a theme.
 //!
+//! An hour of everything at once: `HOGNOSE_SOAK_SECONDS=3600 cargo test -p cli --test system soak -- --ignored`.
+//!
 //! One case alone: `HOGNOSE_CASE=hostile/fork_bomb cargo test -p cli --test system cases`.
 
 mod case;
@@ -16,3 +18,4 @@ mod harness;
 mod leaks;
 mod libraries;
 mod quota;
+mod soak;

@@ -179,8 +179,15 @@ fn arguments(
     };
     let limits = &setup.limits;
     // Of two equal limits on processes the resource limit would refuse first, and nobody would hear
-    // of it: where the cgroup counts them, it is to be the one that refuses.
-    let processes_max = limits.processes_max.saturating_add(u32::from(counted));
+    // of it: where the cgroup counts them, it is to be the one that refuses. A fork counts for the
+    // resource limit before the cgroup is asked, and every process of a run may be at it at once.
+    let processes_max = match counted {
+        true => limits
+            .processes_max
+            .saturating_add(limits.processes_max)
+            .saturating_add(1),
+        false => limits.processes_max,
+    };
     [
         // By its name the interpreter finds the environment.
         "/env/bin/python3".to_owned(),
