@@ -15,7 +15,7 @@ pub use error::ErrorCode;
 pub use request::{Attachment, ExecuteRequest, RETURN_NAMES_READ_MAX, Unreadable};
 pub use response::{
     Answer, ErrorAnswer, ErrorDetails, ExecutionDetails, ExecutionResult, LimitHit, Load,
-    OutputFile, OutputFiles, ProcessedAttachment, RequestContext, ServerStatus, SuccessAnswer,
-    Usage, UserInfo,
+    OutputFile, OutputFiles, ProcessedAttachment, RequestContext, ServerStatus, Spent,
+    SuccessAnswer, Usage, UserInfo,
 };
 pub use timestamp::Timestamp;

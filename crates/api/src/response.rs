@@ -114,6 +114,9 @@ pub struct ErrorAnswer {
     /// What the program did before it failed; empty where it did not run to its own end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub execution_result: Option<ExecutionResult>,
+    /// What was used by a program that ran, and not to its own end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub execution_details: Option<Spent>,
     /// Whole seconds, for the header `Retry-After`.
     #[serde(skip)]
     pub retry_after_seconds: Option<u64>,
@@ -130,6 +133,7 @@ impl ErrorAnswer {
             server_status: None,
             request_context: None,
             execution_result: None,
+            execution_details: None,
             retry_after_seconds: None,
         }
     }
@@ -273,15 +277,8 @@ pub struct ExecutionDetails {
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub enum ExecutionResult {
-    /// It did not run, or not to its own end.
-    Nothing {
-        /// What it used, if it ran and the operator shows it.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        usage: Option<Usage>,
-        /// The limit that ended it.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        limit_hit: Option<LimitHit>,
-    },
+    /// It did not run, or not to its own end. Empty for clients of the original, who compare it.
+    Nothing {},
     /// It failed by itself.
     Ended {
         /// Standard output.
@@ -307,12 +304,14 @@ pub enum ExecutionResult {
     },
 }
 
-impl ExecutionResult {
-    /// Of a program that did not run.
-    pub const NOTHING: Self = Self::Nothing {
-        usage: None,
-        limit_hit: None,
-    };
+/// What was used by a program of which an answer tells nothing else.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Spent {
+    /// What it used.
+    pub usage: Usage,
+    /// The limit that ended it, or took something from it; absent where none did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit_hit: Option<LimitHit>,
 }
 
 /// What a program used. `null` where the host does not count it.

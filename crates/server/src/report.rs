@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use api::{
     Answer, ErrorAnswer, ErrorCode, ErrorDetails, ExecutionDetails, ExecutionResult, LimitHit,
-    OutputFile, OutputFiles, RequestContext, ServerStatus, SuccessAnswer, Timestamp, Usage,
+    OutputFile, OutputFiles, RequestContext, ServerStatus, Spent, SuccessAnswer, Timestamp, Usage,
     UserInfo,
 };
 use sandbox::{Captured, Ending, FileTrouble, Outcome};
@@ -60,7 +60,7 @@ pub(crate) fn outcome(now: Timestamp, asked: Asked, terms: Terms, outcome: Outco
     let usage = terms.show_usage.then(|| usage(&outcome));
     let limit_hit = outcome.limit_hit.map(limit_hit);
     let limit_hit = limit_hit.filter(|_| terms.show_usage);
-    let told = ExecutionResult::Nothing { usage, limit_hit };
+    let spent = usage.map(|usage| Spent { usage, limit_hit });
     let execution_duration_sec = (outcome.wall.as_secs_f64() * 10_000.0).round() / 10_000.0;
     let (exit_code, message) = match &outcome.ending {
         Ending::Exited(0) => {
@@ -89,7 +89,7 @@ pub(crate) fn outcome(now: Timestamp, asked: Asked, terms: Terms, outcome: Outco
             let limit = terms.wall_max.as_secs_f64();
             let message = format!("Execution exceeded the time limit of {limit} seconds.");
             let details = ErrorDetails::new(ErrorCode::TimeoutError, message);
-            return error(now, asked, details, Some(told), None);
+            return unfinished(now, asked, details, spent);
         }
         Ending::Unparsable { message } => {
             let message = non_empty(cut(message), "invalid syntax");
@@ -97,13 +97,14 @@ pub(crate) fn outcome(now: Timestamp, asked: Asked, terms: Terms, outcome: Outco
                 now,
                 asked,
                 ErrorDetails::new(ErrorCode::SyntaxError, message),
+                None,
             );
         }
         Ending::Exited(code) => {
             if terms.imports_listed
                 && let Some(names) = forbidden_at_run_time(*code, &outcome.stderr)
             {
-                return error(now, asked, forbidden(names), Some(told), None);
+                return unfinished(now, asked, forbidden(names), spent);
             }
             // Python ends with 1 for an exception, and with nothing else.
             let words = (*code == 1)
@@ -158,13 +159,15 @@ pub(crate) fn refusal(now: Timestamp, asked: Asked, refusal: Refusal) -> Answer 
             now,
             asked,
             ErrorDetails::new(ErrorCode::ValidationError, message),
+            None,
         ),
         Refusal::Unparsable { .. } => unfinished(
             now,
             asked,
             ErrorDetails::new(ErrorCode::SyntaxError, message),
+            None,
         ),
-        Refusal::ForbiddenImports { names } => unfinished(now, asked, forbidden(names)),
+        Refusal::ForbiddenImports { names } => unfinished(now, asked, forbidden(names), None),
     }
 }
 
@@ -182,8 +185,12 @@ pub(crate) fn failure(now: Timestamp, asked: Option<Asked>, id: String) -> Answe
 }
 
 /// An error about a program that did not run.
-fn unfinished(now: Timestamp, asked: Asked, details: ErrorDetails) -> Answer {
-    error(now, asked, details, Some(ExecutionResult::NOTHING), None)
+fn unfinished(now: Timestamp, asked: Asked, details: ErrorDetails, spent: Option<Spent>) -> Answer {
+    let mut answer = error(now, asked, details, Some(ExecutionResult::Nothing {}), None);
+    if let Answer::Error(answer) = &mut answer {
+        answer.execution_details = spent;
+    }
+    answer
 }
 
 fn error(
@@ -200,6 +207,7 @@ fn error(
         server_status: Some(asked.server),
         request_context: Some(asked.context),
         execution_result,
+        execution_details: None,
         retry_after_seconds,
     }))
 }
@@ -644,14 +652,17 @@ mod tests {
 
         let body = shown(counted(Ending::TimedOut, Some(sandbox::LimitHit::Wall)));
         assert_eq!(
-            body["execution_result"],
+            body["execution_details"],
             json!({"usage": usage, "limit_hit": "wall"})
         );
+        // Clients of the original compare it.
+        assert_eq!(body["execution_result"], json!({}));
         let mut forbidden = counted(Ending::Exited(1), None);
         forbidden.stderr.bytes = b"ForbiddenImportError: os\n".to_vec();
         let body = shown(forbidden);
         assert_eq!(body["error_details"]["type"], "ForbiddenImportError");
-        assert_eq!(body["execution_result"], json!({"usage": usage}));
+        assert_eq!(body["execution_details"], json!({"usage": usage}));
+        assert_eq!(body["execution_result"], json!({}));
         let message = String::new();
         let body = shown(counted(Ending::Unparsable { message }, None));
         assert_eq!(body["execution_result"], json!({}));
@@ -668,7 +679,7 @@ mod tests {
             "processes_peak": null,
             "output_bytes": 0,
         });
-        assert_eq!(body["execution_result"], json!({"usage": usage}));
+        assert_eq!(body["execution_details"], json!({"usage": usage}));
     }
 
     #[test]
