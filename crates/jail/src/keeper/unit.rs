@@ -163,8 +163,12 @@ impl Unit {
         let _ = rustix::process::pidfd_send_signal(&self.init, Signal::KILL);
     }
 
-    /// Ends its preparation, if that goes on, and listens to it no more.
+    /// Ends its preparation, if that goes on, and listens to it no more. One that is dead stays so: it is
+    /// buried when its zygote has spoken, whatever is asked meanwhile.
     pub(super) fn hear_no_more(&mut self, epoll: &OwnedFd) {
+        if matches!(self.phase, Phase::Dead) {
+            return;
+        }
         match std::mem::replace(&mut self.phase, Phase::Dying) {
             Phase::Mounting(from_init, ..) => forget(epoll, &from_init),
             Phase::Entering(ends) => forget(epoll, &ends.job),
@@ -212,5 +216,37 @@ impl UnitEnds {
             },
             &descriptors,
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A second order to end a unit, which came between its init's death and its zygote's word, made it
+    /// one that nobody ever buried.
+    #[test]
+    fn a_dead_unit_stays_dead_whatever_is_asked() {
+        let descriptor = || OwnedFd::from(std::fs::File::open("/dev/null").unwrap());
+        let epoll = rustix::event::epoll::create(rustix::event::epoll::CreateFlags::CLOEXEC);
+        let epoll = epoll.unwrap();
+        let unit = |phase| Unit {
+            zygote: ZygoteId(1),
+            phase,
+            init: descriptor(),
+            pid: None,
+            namespace: None,
+            leaf: None,
+            own_box: descriptor(),
+            out_of_memory: false,
+            cpu_us_before: 0,
+            ended: false,
+        };
+        let mut dead = unit(Phase::Dead);
+        dead.kill(&epoll);
+        assert!(matches!(dead.phase, Phase::Dead), "{dead:?}");
+        let mut running = unit(Phase::Running);
+        running.kill(&epoll);
+        assert!(matches!(running.phase, Phase::Dying), "{running:?}");
     }
 }
