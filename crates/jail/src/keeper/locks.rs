@@ -10,18 +10,20 @@ use std::fs::File;
 use std::io::Read;
 
 /// Most record locks of a run; a database of sqlite3 has some ten.
-pub(super) const LOCKS_MAX: usize = 4096;
+pub(super) const LOCKS_MAX: usize = 512;
 /// Most that is read of the kernel's list. Bytes; a line has about sixty.
 const LIST_BYTES_MAX: u64 = 1 << 20;
 
-/// How many record locks each process has, of those that can be seen from here.
-pub(super) fn by_process() -> BTreeMap<i32, usize> {
+/// How many record locks each process has, of those that can be seen from here, and whether there are
+/// more than are read.
+pub(super) fn by_process() -> (BTreeMap<i32, usize>, bool) {
     let mut list = Vec::new();
     if let Ok(file) = File::open("/proc/locks") {
         // What was read before a failure counts.
         drop(file.take(LIST_BYTES_MAX).read_to_end(&mut list));
     }
-    count(&String::from_utf8_lossy(&list))
+    let is_cut = u64::try_from(list.len()).is_ok_and(|bytes| bytes >= LIST_BYTES_MAX);
+    (count(&String::from_utf8_lossy(&list)), is_cut)
 }
 
 /// `1: POSIX  ADVISORY  WRITE 708 fd:00:1234 0 EOF`, and `-> ` after the number for one that waits.

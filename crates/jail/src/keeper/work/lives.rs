@@ -327,15 +327,18 @@ impl Keeper {
 
     /// Ends the runs that have too many record locks, which are memory that nothing else counts.
     pub(super) fn count_locks(&mut self) {
+        let (counts, is_cut) = locks::by_process();
         let mut sums: BTreeMap<u64, usize> = BTreeMap::new();
-        for (pid, count) in locks::by_process() {
+        for (pid, count) in counts {
             if let Some(namespace) = watch::namespace_of(pid) {
                 *sums.entry(namespace).or_default() += count;
             }
         }
+        // Where there are more than can be read, whoever has most makes room.
+        let most = sums.values().max().copied().filter(|_| is_cut);
         let too_many = |unit: &Unit| {
             let sum = unit.namespace.and_then(|namespace| sums.get(&namespace));
-            sum.is_some_and(|sum| *sum > locks::LOCKS_MAX)
+            sum.is_some_and(|sum| *sum > locks::LOCKS_MAX || Some(*sum) == most)
         };
         for (unit, _) in self.units.values_mut() {
             if matches!(unit.phase, Phase::Running) && too_many(unit) {
