@@ -24,7 +24,7 @@ with open("map", "wb+") as file:
     fcntl.lockf(file, fcntl.LOCK_EX)
     os.pwrite(file.fileno(), b"J", 4096)
     os.fsync(file.fileno())
-    print(os.pread(file.fileno(), 5, 4096), os.posix_fallocate(file.fileno(), 0, 100), os.sendfile(os.open("copy", os.O_CREAT | os.O_WRONLY, 0o600), file.fileno(), 0, 8192))
+    print(os.pread(file.fileno(), 5, 4096), os.posix_fallocate(file.fileno(), 0, 100), os.copy_file_range(file.fileno(), os.open("copy", os.O_CREAT | os.O_WRONLY, 0o600), 8192, 0))
 with mmap.mmap(-1, 8192) as private:
     private[:2] = b"ab"
     print(private[:2])

@@ -19,4 +19,4 @@ def fill():
 
 threading.Thread(target=fill).start()
 libc.syscall(60, 0)
-# expect: ending=out_of_memory|signal:9  stdout!~"ESCAPED"
+# expect: ending=out_of_memory|signal:9|exited:0  stdout!~"ESCAPED"

@@ -15,8 +15,9 @@
 //!
 //! What is mapped nowhere is not seen so. What is in the run's files is told by its box. Shared
 //! memory without a file is counted by its pieces, which the filter keeps small; the template has no
-//! `/dev/zero`, of which there could be large ones. What the kernel keeps for a process otherwise
-//! (buffers of pipes and pairs of sockets) is not seen; the limit on descriptors bounds it.
+//! `/dev/zero`, of which there could be large ones. Nor are pages of files seen that only a pipe or a
+//! socket still holds, so the filter lets none in there. What the kernel keeps for a process
+//! otherwise (buffers of pipes and pairs of sockets) is not seen; the limit on descriptors bounds it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -234,25 +235,53 @@ fn members() -> BTreeMap<u64, Vec<i32>> {
     members
 }
 
-/// One process for each memory: the one that holds a run's, and what `vfork` makes, share it.
+/// One process for each memory: the one that holds a run's, and what `vfork` makes, share it. Those
+/// that have none any more are left out.
 fn with_memory_of_their_own(members: &[i32]) -> Vec<i32> {
-    let mut own: Vec<i32> = Vec::new();
+    let mut own: Vec<(i32, i32)> = Vec::new();
     for pid in members {
-        if !own.iter().any(|known| sys::share_memory(*known, *pid)) {
-            own.push(*pid);
+        // By a living thread's number: of two first threads that have ended the kernel says that both
+        // have the same memory, which is none.
+        let Some(thread) = thread_with_memory(*pid) else {
+            continue;
+        };
+        if !own
+            .iter()
+            .any(|(_, known)| sys::share_memory(*known, thread))
+        {
+            own.push((*pid, thread));
         }
     }
-    own
+    own.into_iter().map(|(pid, _)| pid).collect()
+}
+
+fn thread_with_memory(pid: i32) -> Option<i32> {
+    let tasks = format!("/proc/{pid}/task");
+    let has_memory = |thread: &i32| {
+        let status = read(&format!("{tasks}/{thread}/status"));
+        status.is_some_and(|status| kib(&status, "VmRSS:").is_some())
+    };
+    numbers(&tasks).find(has_memory)
 }
 
 /// The PID namespace of a process, by the kernel's number.
 pub(super) fn namespace_of(pid: i32) -> Option<u64> {
-    let link = fs::read_link(format!("/proc/{pid}/ns/pid")).ok()?;
-    link.to_str()?
-        .strip_prefix("pid:[")?
-        .strip_suffix(']')?
-        .parse()
-        .ok()
+    let number = |process: &str| {
+        let link = fs::read_link(format!("{process}/ns/pid")).ok()?;
+        let number = link.to_str()?.strip_prefix("pid:[")?.strip_suffix(']')?;
+        number.parse().ok()
+    };
+    // A first thread that has ended may not tell.
+    number(&format!("/proc/{pid}")).or_else(|| {
+        let tasks = format!("/proc/{pid}/task");
+        numbers(&tasks).find_map(|thread| number(&format!("{tasks}/{thread}")))
+    })
+}
+
+/// A file of the kernel's, in which names stand that a run has chosen: they need not be UTF-8.
+fn read(path: &str) -> Option<String> {
+    let bytes = fs::read(path).ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 fn numbers(folder: &str) -> impl Iterator<Item = i32> + use<> {
@@ -263,7 +292,7 @@ fn numbers(folder: &str) -> impl Iterator<Item = i32> + use<> {
 /// Resident pages and page tables; an upper bound.
 fn resident_bytes(pid: i32) -> u64 {
     of_a_living_thread(pid, |thread| {
-        let status = fs::read_to_string(format!("{thread}/status")).ok()?;
+        let status = read(&format!("{thread}/status"))?;
         Some(kib(&status, "VmRSS:")? + kib(&status, "VmPTE:")?)
     })
 }
@@ -271,8 +300,8 @@ fn resident_bytes(pid: i32) -> u64 {
 /// The same, with pages that others have mapped as well divided among them.
 fn proportional_bytes(pid: i32) -> u64 {
     of_a_living_thread(pid, |thread| {
-        let rollup = fs::read_to_string(format!("{thread}/smaps_rollup")).ok()?;
-        let status = fs::read_to_string(format!("{thread}/status")).ok()?;
+        let rollup = read(&format!("{thread}/smaps_rollup"))?;
+        let status = read(&format!("{thread}/status"))?;
         Some(kib(&rollup, "Pss:")? + kib(&status, "VmPTE:")?)
     })
 }
@@ -281,7 +310,7 @@ fn proportional_bytes(pid: i32) -> u64 {
 /// Their pages stay when it lets go of them, for as long as one mapping of the piece is left.
 fn note_shared_pieces(pid: i32, pieces: &mut BTreeSet<u64>) {
     let note = |thread: &str| {
-        let maps = fs::read_to_string(format!("{thread}/maps")).ok()?;
+        let maps = read(&format!("{thread}/maps"))?;
         let lines = maps.lines().filter(|line| line.ends_with(SHARED_MAPPING));
         // Range, rights, offset, device, inode.
         pieces.extend(lines.filter_map(|line| line.split(' ').nth(4)?.parse::<u64>().ok()));
