@@ -266,11 +266,8 @@ pub struct ExecutionDetails {
     /// The files asked for.
     pub output_files: OutputFiles,
     /// What it used, if the operator shows it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub usage: Option<Usage>,
-    /// The limit that took something from it; absent where none did.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub limit_hit: Option<LimitHit>,
+    #[serde(flatten)]
+    pub spent: Option<Spent>,
 }
 
 /// What came of a program that failed.
@@ -296,15 +293,12 @@ pub enum ExecutionResult {
         /// Wall-clock time in seconds, four decimals.
         execution_duration_sec: f64,
         /// What it used, if the operator shows it.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        usage: Option<Usage>,
-        /// The limit that ended it, or took something from it; absent where none did.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        limit_hit: Option<LimitHit>,
+        #[serde(flatten)]
+        spent: Option<Spent>,
     },
 }
 
-/// What was used by a program of which an answer tells nothing else.
+/// What was used by a program, and what kept it from more.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Spent {
     /// What it used.

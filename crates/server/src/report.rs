@@ -57,10 +57,10 @@ pub(crate) struct Terms {
 
 /// The answer to a program that ran.
 pub(crate) fn outcome(now: Timestamp, asked: Asked, terms: Terms, outcome: Outcome) -> Answer {
-    let usage = terms.show_usage.then(|| usage(&outcome));
-    let limit_hit = outcome.limit_hit.map(limit_hit);
-    let limit_hit = limit_hit.filter(|_| terms.show_usage);
-    let spent = usage.map(|usage| Spent { usage, limit_hit });
+    let spent = terms.show_usage.then(|| Spent {
+        usage: usage(&outcome),
+        limit_hit: outcome.limit_hit.map(limit_hit),
+    });
     let execution_duration_sec = (outcome.wall.as_secs_f64() * 10_000.0).round() / 10_000.0;
     let (exit_code, message) = match &outcome.ending {
         Ending::Exited(0) => {
@@ -80,8 +80,7 @@ pub(crate) fn outcome(now: Timestamp, asked: Asked, terms: Terms, outcome: Outco
                     exit_code: 0,
                     execution_duration_sec,
                     output_files: output_files(outcome.files),
-                    usage,
-                    limit_hit,
+                    spent,
                 },
             }));
         }
@@ -133,8 +132,7 @@ pub(crate) fn outcome(now: Timestamp, asked: Asked, terms: Terms, outcome: Outco
         stderr_truncated: stderr.truncated,
         exit_code,
         execution_duration_sec,
-        usage,
-        limit_hit,
+        spent,
     };
     error(now, asked, details, Some(result), None)
 }
