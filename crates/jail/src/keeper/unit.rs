@@ -182,6 +182,11 @@ impl Unit {
         let _ = rustix::process::pidfd_send_signal(&self.init, Signal::KILL);
     }
 
+    /// Whether it has a caller's program in it.
+    pub(super) const fn is_running(&self) -> bool {
+        matches!(self.phase, Phase::Running)
+    }
+
     /// Whether its walls do not all stand yet.
     pub(super) const fn is_preparing(&self) -> bool {
         matches!(self.phase, Phase::Mounting(..) | Phase::Entering(_))

@@ -312,7 +312,7 @@ impl Keeper {
         let runs: Vec<_> = self
             .units
             .iter()
-            .filter(|(_, (unit, _))| matches!(unit.phase, Phase::Running))
+            .filter(|(_, (unit, _))| unit.is_running())
             .filter_map(|(id, (unit, _))| {
                 Some(Run {
                     unit: *id,
@@ -327,6 +327,9 @@ impl Keeper {
 
     /// Ends the runs that have too many record locks, which are memory that nothing else counts.
     pub(super) fn count_locks(&mut self) {
+        if !self.units.values().any(|(unit, _)| unit.is_running()) {
+            return; // Nobody is there to end; units are only being prepared.
+        }
         let (counts, is_cut) = locks::by_process();
         let mut sums: BTreeMap<u64, usize> = BTreeMap::new();
         for (pid, count) in counts {
@@ -341,7 +344,7 @@ impl Keeper {
             sum.is_some_and(|sum| *sum > locks::LOCKS_MAX || Some(*sum) == most)
         };
         for (unit, _) in self.units.values_mut() {
-            if matches!(unit.phase, Phase::Running) && too_many(unit) {
+            if unit.is_running() && too_many(unit) {
                 unit.end_for_memory();
             }
         }
@@ -355,7 +358,7 @@ impl Keeper {
             .doing("hear the watch")?;
         for id in over {
             if let Some((unit, _)) = self.units.get_mut(&id)
-                && matches!(unit.phase, Phase::Running)
+                && unit.is_running()
             {
                 unit.end_for_memory();
             }

@@ -90,8 +90,8 @@ pub(super) struct Keeper {
     zygotes_started: u64,
     /// Kinds whose zygote is to be started again, and when.
     restarts: Vec<(Instant, Kind)>,
-    /// Kinds of which so many zygotes in a row did not become warm.
-    failures: Vec<(Kind, u32)>,
+    /// How many zygotes of a kind in a row did not become warm.
+    failures: BTreeMap<Kind, u32>,
     units: BTreeMap<UnitId, (Unit, Instant)>,
     /// Orders that wait for a zygote of their kind.
     wanted: VecDeque<(UnitId, Kind)>,
@@ -139,7 +139,7 @@ impl Keeper {
             zygotes: BTreeMap::new(),
             zygotes_started: 0,
             restarts: Vec::new(),
-            failures: Vec::new(),
+            failures: BTreeMap::new(),
             units: BTreeMap::new(),
             wanted: VecDeque::new(),
             raised: false,
@@ -232,13 +232,12 @@ impl Keeper {
     }
 
     fn needs_ticks(&self) -> bool {
-        let running = |unit: &Unit| matches!(unit.phase, Phase::Running);
         !self.restarts.is_empty()
             || self.zygotes.values().any(|z| z.owes_since.is_some())
             || self
                 .units
                 .values()
-                .any(|(unit, _)| unit.is_preparing() || running(unit))
+                .any(|(unit, _)| unit.is_preparing() || unit.is_running())
     }
 
     fn tick(&mut self) -> Result<(), ServerGone> {

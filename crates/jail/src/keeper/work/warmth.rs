@@ -54,7 +54,7 @@ impl Keeper {
                 zygote.phase = zygotes::Phase::Retired;
             }
         }
-        self.failures.retain(|(failing, _)| *failing != kind);
+        self.failures.remove(&kind);
         self.let_retired_go();
         let all_warm = self
             .zygotes
@@ -65,13 +65,17 @@ impl Keeper {
             let walls = self.walls();
             self.tell(&FromKeeper::Raised { walls })?;
         }
-        let (now, later) = std::mem::take(&mut self.wanted)
+        let mut now = self.take_wanted(kind).into_iter();
+        now.try_for_each(|unit| self.warm(unit, kind))
+    }
+
+    /// Takes the orders that wait for a zygote of this kind.
+    fn take_wanted(&mut self, kind: Kind) -> Vec<UnitId> {
+        let (now, later): (VecDeque<_>, _) = std::mem::take(&mut self.wanted)
             .into_iter()
             .partition(|(_, wanted)| *wanted == kind);
         self.wanted = later;
-        let now: VecDeque<(UnitId, Kind)> = now;
-        now.into_iter()
-            .try_for_each(|(unit, kind)| self.warm(unit, kind))
+        now.into_iter().map(|(unit, _)| unit).collect()
     }
 
     pub(super) fn start_zygote(&mut self, kind: Kind) -> Result<(), WallError> {
@@ -141,31 +145,17 @@ impl Keeper {
     /// Tells those who wait for a zygote of this kind, and tries again later: ever later, since whatever
     /// is missing (memory, the environment) may stay away for long.
     fn failed_to_start(&mut self, kind: Kind, reason: &str) -> Result<(), ServerGone> {
-        let before = self.failures_of(kind);
-        self.failures.retain(|(failing, _)| *failing != kind);
-        self.failures.push((kind, before.saturating_add(1)));
-        let pause = RESTART_PAUSE.saturating_mul(2_u32.saturating_pow(before));
+        let failures = self.failures.entry(kind).or_default();
+        let pause = RESTART_PAUSE.saturating_mul(2_u32.saturating_pow(*failures));
+        *failures = failures.saturating_add(1);
         self.restarts
             .push((Instant::now() + pause.min(RESTART_PAUSE_MAX), kind));
-        let (now, later) = std::mem::take(&mut self.wanted)
-            .into_iter()
-            .partition(|(_, wanted)| *wanted == kind);
-        self.wanted = later;
-        let now: VecDeque<(UnitId, Kind)> = now;
-        for (unit, _) in now {
+        for unit in self.take_wanted(kind) {
             let reason = reason.to_owned();
             self.tell(&FromKeeper::Failed { unit, reason })?;
             self.tell(&FromKeeper::Gone { unit })?;
         }
         Ok(())
-    }
-
-    /// How many zygotes of this kind in a row did not become warm.
-    fn failures_of(&self, kind: Kind) -> u32 {
-        let mut failures = self.failures.iter();
-        failures
-            .find(|(failing, _)| *failing == kind)
-            .map_or(0, |(_, count)| *count)
     }
 
     /// Starts a zygote in place of another, in a template of its own: what the last one shows may have
