@@ -1,14 +1,14 @@
 """Where a zygote begins: loads the walls, then hands over to `zygote.serve`.
 
-Executed by the keeper inside the template root as `python3 -I -X utf8 /usr/lib/hognose/main.py`, with the kind,
-the limits and the public import list as arguments, an environment of constants, standard input and
-output on /dev/null, and the keeper's socket as descriptor 3.
+Executed by the keeper as `python3 -I -X utf8 /usr/lib/hognose/main.py` inside the template root, or from a folder
+of the server's where the host forbids one, with the kind, the limits and the public import list as arguments, an
+environment of constants, standard input and output on /dev/null, and the keeper's socket as descriptor 3.
 """
 
 import os
 import sys
 
-FOLDER = "/usr/lib/hognose"
+FOLDER = os.path.dirname(__file__)
 CONTROL_FD = 3
 
 

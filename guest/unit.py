@@ -37,6 +37,9 @@ SCRIPT = "your_script.py"
 VERSION = 1
 FLAG_PUBLIC = 1
 
+# Where a run's own folder is, in a root of its own: what the environment's constants say.
+WORK = "/box/work"
+
 # Exit codes of our own trouble, which the keeper tells from a program's by the open job socket.
 EXIT_UNPARSABLE = 1
 EXIT_NO_JOB = 70
@@ -104,6 +107,8 @@ def run(job_fd):
         _renew_randomness()
         _main_thread._native_id = threading.get_native_id()
         folder = os.getcwd()
+        if folder != WORK:
+            _live_on_the_host(folder)
         libraries, raise_fence = _ready
         script = _open_script()
         if not _wait_for_job(REHEARSAL_PAUSE_MS):
@@ -200,6 +205,21 @@ def rehearse():
     if flush_c_streams is not None:
         flush_c_streams(None)
     gc.collect()
+
+
+def _live_on_the_host(folder):
+    """Where the host forbids a root of the run's own: its folders have other names, and modes are nothing it may set."""
+    temporary = os.path.join(os.path.dirname(folder), "tmp")
+    os.environ.update(HOME=folder, TMPDIR=temporary, MPLCONFIGDIR=temporary)
+    tempfile.tempdir = None
+    shutil = sys.modules.get("shutil")
+    if shutil is not None:
+        # Copies are of contents. To set a mode or a time fails, as a program that asks for it sees.
+        shutil.copymode = shutil.copystat = _copy_no_modes
+
+
+def _copy_no_modes(src, dst, *, follow_symlinks=True):
+    pass
 
 
 def _renew_randomness():

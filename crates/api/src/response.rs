@@ -209,6 +209,10 @@ pub struct ServerStatus {
     pub active_processes_at_request: usize,
     /// Programs that may run at once.
     pub max_concurrent_processes: usize,
+    /// What programs are walled in with: `native` or `landlock`. Missing where the settings want no
+    /// fields but the original's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub isolation: Option<&'static str>,
 }
 
 /// How busy the server was, in a word.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use jail::probe::{self, Finding, State};
 use sandbox::environment::{self, Environment, Status};
-use sandbox::{Ending, Imports, Job, Kind, Pool, PoolSettings, Setup};
+use sandbox::{Ending, Imports, Job, Kind, Pool, PoolSettings};
 use server::config::Config;
 
 use crate::python;
@@ -178,12 +178,7 @@ fn listening(config: &Config) -> Finding {
     reason = "no caller, no ticket: the program is our own"
 )]
 fn trial(config: &Config, environment: &Environment) -> anyhow::Result<Finding> {
-    let setup = Setup {
-        runtime: environment.runtime(),
-        limits: config.limits,
-        imports_allowed: config.imports_allowed.clone(),
-        kinds: vec![Kind::Core],
-    };
+    let setup = config.setup(environment.runtime(), vec![Kind::Core]);
     let job = Job {
         code: "print(6 * 7)".to_owned(),
         stdin: Vec::new(),
@@ -201,6 +196,7 @@ fn trial(config: &Config, environment: &Environment) -> anyhow::Result<Finding> 
         .build()?;
     let result = threads.block_on(async {
         let pool = Pool::start(
+            config.isolation,
             setup,
             PoolSettings {
                 core: 1,

@@ -8,8 +8,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use sandbox::{
-    Captured, Ending, Imports, InputFile, Job, Kind, LimitHit, Outcome, Pool, PoolSettings,
-    Runtime, Setup,
+    Captured, Ending, Imports, InputFile, Job, Kind, LimitHit, Outcome, Pool, PoolSettings, Runtime,
 };
 use server::config::Config;
 use tokio::signal::unix::{SignalKind, signal};
@@ -142,19 +141,14 @@ fn kind_of(code: &str) -> Kind {
 async fn outcome(config: Config, runtime: Runtime, job: Job) -> anyhow::Result<Option<Outcome>> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    let setup = Setup {
-        runtime,
-        limits: config.limits,
-        imports_allowed: config.imports_allowed,
-        kinds: vec![job.kind],
-    };
+    let setup = config.setup(runtime, vec![job.kind]);
     let one_of = |kind| usize::from(kind == job.kind);
     let units = PoolSettings {
         core: one_of(Kind::Core),
         numpy: one_of(Kind::Numpy),
         full: one_of(Kind::Full),
     };
-    let pool = Pool::start(setup, units).await?;
+    let pool = Pool::start(config.isolation, setup, units).await?;
     // The future that loses is dropped, and with it the run.
     let outcome = tokio::select! {
         outcome = pool.run(job) => outcome.map(Some),

@@ -3,6 +3,8 @@
 //! It runs in a fresh fork of a zygote, before any byte of a caller is in the process. Each step
 //! is checked; the first that fails ends the unit, and the keeper is told which.
 
+mod landlock;
+
 use std::ffi::CStr;
 use std::io;
 use std::mem::MaybeUninit;
@@ -10,11 +12,14 @@ use std::os::fd::{AsFd, IntoRawFd, OwnedFd};
 
 use rustix::fs::{Mode, OFlags, RawDir};
 use rustix::io::Errno;
+use rustix::process::Pid;
 use wire::Limits;
 
 use crate::sys;
+use crate::walls::landlock::{self as rules, Grant};
+use crate::walls::limits::Bounds;
 use crate::walls::seccomp::Filter;
-use crate::walls::{Doing, WallError, capabilities, cgroup, landlock, limits, seccomp, template};
+use crate::walls::{Doing, WallError, capabilities, cgroup, limits, seccomp, template};
 use crate::walls::{read_into, user, verify};
 
 /// The host name that every run sees.
@@ -28,8 +33,8 @@ const ROOM_BYTES: usize = 4096;
 /// What a unit is given to enter its run.
 #[derive(Debug)]
 pub struct Entry {
-    /// The namespaces it enters: mount, IPC, UTS.
-    pub namespaces: [OwnedFd; 3],
+    /// What its tier needs.
+    pub place: Place,
     /// The job's socket.
     pub job: OwnedFd,
     /// Standard input, output and error.
@@ -38,6 +43,15 @@ pub struct Entry {
     pub doors: Vec<OwnedFd>,
     /// Whom to become; 0 for nobody else.
     pub user: u32,
+}
+
+/// Where a unit's run takes place.
+#[derive(Debug)]
+pub enum Place {
+    /// In these namespaces: mount, IPC, UTS.
+    Namespaces([OwnedFd; 3]),
+    /// Among the host's files and processes; its own is this folder.
+    Box(OwnedFd),
 }
 
 /// What is the same for every unit of a zygote.
@@ -49,43 +63,99 @@ pub struct Walls {
     pub data_bytes_max: Option<u64>,
     /// The system calls.
     pub filter: Filter,
+    /// What may be read and executed of the host's files, where they are not out of sight.
+    pub grants: Vec<Grant>,
+    /// The zygote, whose end is the unit's.
+    pub zygote: Pid,
 }
 
-/// Raises every wall on this process and verifies it.
+impl Walls {
+    const fn bounds(&self, processes: bool) -> Bounds {
+        Bounds {
+            data_bytes_max: self.data_bytes_max,
+            processes,
+        }
+    }
+}
+
+/// Raises every wall of the tier on this process and verifies it.
 ///
 /// # Errors
 ///
 /// The first wall that does not stand. The process must end then.
 pub fn enter(entry: Entry, walls: &Walls) -> Result<(), WallError> {
-    // Before anything is allocated for the run, so that all of it is counted.
-    cgroup::join(entry.doors).doing("join the run's cgroup")?;
-    // After that, so that the run sees its own cgroup as the root of all.
+    let Entry {
+        place,
+        job,
+        streams,
+        doors,
+        user,
+    } = entry;
+    let run = Run { job, streams };
+    match place {
+        Place::Namespaces(namespaces) => {
+            // Before anything is allocated for the run, so that all of it is counted.
+            cgroup::join(doors).doing("join the run's cgroup")?;
+            in_namespaces(namespaces, run, user, walls)
+        }
+        Place::Box(own_box) => landlock::on_the_host(&own_box, run, walls),
+    }
+}
+
+/// What a program talks through.
+#[derive(Debug)]
+struct Run {
+    job: OwnedFd,
+    streams: [OwnedFd; 3],
+}
+
+impl Run {
+    /// Puts each where it belongs.
+    fn place(&self) -> Result<(), WallError> {
+        let [stdin, stdout, stderr] = &self.streams;
+        for (stream, number) in [(stdin, 0), (stdout, 1), (stderr, 2), (&self.job, JOB)] {
+            sys::place_at(stream.as_fd(), number).doing("place the standard streams")?;
+        }
+        Ok(())
+    }
+
+    /// Closes all but what was placed. Nothing owns a descriptor from here on.
+    fn close_all_others(self) -> Result<(), WallError> {
+        let [stdin, stdout, stderr] = self.streams;
+        for descriptor in [self.job, stdin, stdout, stderr] {
+            let _number = descriptor.into_raw_fd();
+        }
+        sys::close_from(JOB.unsigned_abs() + 1).doing("close every other descriptor")
+    }
+}
+
+/// The native tier.
+fn in_namespaces(
+    namespaces: [OwnedFd; 3],
+    run: Run,
+    user: u32,
+    walls: &Walls,
+) -> Result<(), WallError> {
+    // After the cgroup was joined, so that the run sees its own as the root of all.
     sys::unshare(libc::CLONE_NEWCGROUP).doing("make the run's cgroup namespace")?;
     // The PID namespace was entered by being forked into it.
-    for namespace in entry.namespaces {
+    for namespace in namespaces {
         rustix::thread::move_into_link_name_space(namespace.as_fd(), None)
             .doing("enter the run's namespaces")?;
     }
-    let [stdin, stdout, stderr] = &entry.streams;
-    for (stream, number) in [(stdin, 0), (stdout, 1), (stderr, 2), (&entry.job, JOB)] {
-        sys::place_at(stream.as_fd(), number).doing("place the standard streams")?;
-    }
+    run.place()?;
     // No terminal, and a scheduling group of the run's own where the kernel makes them.
     rustix::process::setsid().doing("make a session")?;
-    let user = entry.user;
     user::raise(user)?;
+    rustix::process::chdir(template::BOX).doing("enter the run's box")?;
     folders().doing("make the run's folders")?;
-    limits::raise(&walls.limits, walls.data_bytes_max)?;
+    limits::raise(&walls.limits, walls.bounds(true))?;
     // The capabilities of the new user namespace go before anything could use them; from here on
     // nothing can be got back.
     capabilities::raise()?;
-    landlock::raise()?;
-    // Descriptors are closed after the last step that opens any; nothing owns one from here on.
-    let [stdin, stdout, stderr] = entry.streams;
-    for descriptor in [entry.job, stdin, stdout, stderr] {
-        let _number = descriptor.into_raw_fd();
-    }
-    sys::close_from(JOB.unsigned_abs() + 1).doing("close every other descriptor")?;
+    rules::raise(rules::ABI_MIN, rules::OWN_ROOT.iter())?;
+    // Descriptors are closed after the last step that opens any.
+    run.close_all_others()?;
     sys::unblock_signals();
     // Last, since it refuses the calls of all that went before.
     walls.filter.raise()?;
@@ -95,13 +165,12 @@ pub fn enter(entry: Entry, walls: &Walls) -> Result<(), WallError> {
         holder == seccomp::HOLDER,
         "the number of the process that holds the memory",
     )?;
-    landlock::set_apart()?;
+    rules::set_apart()?;
     stands(walls, user)
 }
 
 fn folders() -> io::Result<()> {
     rustix::process::umask(Mode::empty());
-    rustix::process::chdir(template::BOX)?;
     for (name, mode) in [(c"tmp", 0o1777), (c"shm", 0o1777), (c"work", 0o755)] {
         rustix::fs::mkdir(name, Mode::from_raw_mode(mode))?;
     }
@@ -112,28 +181,15 @@ fn folders() -> io::Result<()> {
 /// Reads every wall back, from inside.
 fn stands(walls: &Walls, user: u32) -> Result<(), WallError> {
     user::stands(user)?;
-    limits::stand(&walls.limits, walls.data_bytes_max)?;
+    limits::stand(&walls.limits, walls.bounds(true))?;
     seccomp::stands()?;
     let mut room = [0; ROOM_BYTES];
-    let status = read_into(c"/proc/self/status", &mut room).doing("read our own status")?;
-    let field = |name: &str| {
-        status
-            .lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix(":"))
-            .map(str::trim)
-    };
-    for set in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
-        verify(
-            field(set).is_some_and(|set| set.trim_matches('0').is_empty()),
-            "capabilities",
-        )?;
-    }
-    verify(field("NoNewPrivs") == Some("1"), "no_new_privs")?;
-    verify(field("Seccomp") == Some("2"), "seccomp")?;
-    verify(field("Threads") == Some("1"), "that there is one thread")?;
+    let status = Status::read(&mut room)?;
+    verify(status.is_none("CapBnd"), "capabilities")?;
+    status.stands()?;
     // The run's first process after its init, and nobody outside to be seen.
     verify(
-        field("Pid") == Some("2") && field("PPid") == Some("0"),
+        status.field("Pid") == Some("2") && status.field("PPid") == Some("0"),
         "the PID namespace",
     )?;
     let root = rustix::fs::statvfs(c"/").doing("look at the root")?;
@@ -141,9 +197,7 @@ fn stands(walls: &Walls, user: u32) -> Result<(), WallError> {
         root.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY),
         "the read-only root",
     )?;
-    // Anybody may write to this device, but for Landlock.
-    let full = rustix::fs::open(c"/dev/full", OFlags::WRONLY, Mode::empty());
-    verify(full.err() == Some(Errno::ACCESS), "Landlock")?;
+    device_is_refused()?;
     let name = rustix::system::uname();
     verify(name.nodename() == HOST_NAME, "the UTS namespace")?;
     let cgroup = read_into(c"/proc/self/cgroup", &mut room).doing("read our own cgroup")?;
@@ -162,6 +216,49 @@ fn stands(walls: &Walls, user: u32) -> Result<(), WallError> {
     let descriptors = count_descriptors().doing("count our descriptors")?;
     // 0 to 3, and the one that counts.
     verify(descriptors == 5, "that there are no other descriptors")
+}
+
+/// Anybody may write to this device, but for Landlock.
+fn device_is_refused() -> Result<(), WallError> {
+    let full = rustix::fs::open(c"/dev/full", OFlags::WRONLY, Mode::empty());
+    verify(full.err() == Some(Errno::ACCESS), "Landlock")
+}
+
+/// What the kernel says of this process.
+#[derive(Debug)]
+struct Status<'a>(&'a str);
+
+impl<'a> Status<'a> {
+    fn read(room: &'a mut [u8]) -> Result<Self, WallError> {
+        read_into(c"/proc/self/status", room)
+            .map(Self)
+            .doing("read our own status")
+    }
+
+    fn field(&self, name: &str) -> Option<&'a str> {
+        let lines = &mut self.0.lines();
+        let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(":"));
+        value.map(str::trim)
+    }
+
+    /// Whether a set of capabilities is empty.
+    fn is_none(&self, set: &str) -> bool {
+        self.field(set)
+            .is_some_and(|set| set.trim_matches('0').is_empty())
+    }
+
+    /// What must be said of a unit in every tier.
+    fn stands(&self) -> Result<(), WallError> {
+        for set in ["CapInh", "CapPrm", "CapEff", "CapAmb"] {
+            verify(self.is_none(set), "capabilities")?;
+        }
+        verify(self.field("NoNewPrivs") == Some("1"), "no_new_privs")?;
+        verify(self.field("Seccomp") == Some("2"), "seccomp")?;
+        verify(
+            self.field("Threads") == Some("1"),
+            "that there is one thread",
+        )
+    }
 }
 
 fn count_descriptors() -> io::Result<usize> {

@@ -5,14 +5,16 @@
 
 use std::collections::HashMap;
 use std::os::fd::{AsFd, BorrowedFd, IntoRawFd, OwnedFd};
+use std::path::PathBuf;
 
 use rustix::event::{PollFd, PollFlags};
-use rustix::process::{Pid, PidfdFlags};
+use rustix::process::{Pid, PidfdFlags, Signal};
 use rustix::thread::LinkNameSpaceType;
-use wire::{Frame, FromZygote, Limits, ToZygote, UnitId};
+use wire::{Frame, FromZygote, Ground, Limits, Tier, ToZygote, UnitId};
 
-use crate::confine::{self, Entry, Walls};
+use crate::confine::{self, Entry, Place, Walls};
 use crate::sys::{self, SingleThread};
+use crate::walls::landlock::Grant;
 use crate::walls::seccomp::Filter;
 use crate::walls::{Doing, WallError, verify};
 
@@ -28,6 +30,7 @@ pub struct Zygote {
     /// Nothing of a caller's runs in a zygote, so that nothing starts a thread after this was seen.
     proof: SingleThread,
     control: BorrowedFd<'static>,
+    tier: Tier,
     walls: Walls,
     /// Units that live, by process number, with the descriptor that tells of their death.
     living: HashMap<i32, (UnitId, OwnedFd)>,
@@ -51,22 +54,29 @@ impl Zygote {
     pub fn new(limits: Limits, data_bytes_max: Option<u64>) -> Result<Self, WallError> {
         let proof = SingleThread::assert().doing("check that the zygote has one thread")?;
         sys::settle_memory(proof).doing("settle the interpreter's memory")?;
-        let interfaces = std::fs::read_to_string("/proc/self/net/dev").doing("list interfaces")?;
-        let others = interfaces
-            .lines()
-            .skip(2)
-            .filter(|line| !line.trim_start().starts_with("lo:"));
-        verify(others.count() == 0, "that there is no network interface")?;
         let control = sys::inherited(CONTROL).doing("find the keeper's socket")?;
-        let filter = Filter::compile(data_bytes_max.is_none())?;
+        let (tier, grants) = match hear_ground(control)? {
+            Ground::Native => {
+                verify_network()?;
+                (Tier::Native, Vec::new())
+            }
+            Ground::Landlock {
+                readable,
+                executable,
+            } => (Tier::Landlock, grants(&readable, &executable)?),
+        };
+        let filter = Filter::compile(tier, data_bytes_max.is_none())?;
         let walls = Walls {
             limits,
             data_bytes_max,
             filter,
+            grants,
+            zygote: rustix::process::getpid(),
         };
         let zygote = Self {
             proof,
             control,
+            tier,
             walls,
             living: HashMap::new(),
         };
@@ -120,8 +130,11 @@ impl Zygote {
             let Frame {
                 message: ToZygote::Fork { unit, user },
                 descriptors,
-            } = frame;
-            match Self::prepare(user, descriptors) {
+            } = frame
+            else {
+                continue; // It was told what it stands on.
+            };
+            match self.prepare(user, descriptors) {
                 Ok(entry) => return Ok(Some((unit, entry))),
                 // The init may have been killed meanwhile; the next unit has its own.
                 Err(error) => {
@@ -134,7 +147,7 @@ impl Zygote {
         }
     }
 
-    fn prepare(user: u32, descriptors: Vec<OwnedFd>) -> Result<Entry, WallError> {
+    fn prepare(&self, user: u32, descriptors: Vec<OwnedFd>) -> Result<Entry, WallError> {
         let mut descriptors = descriptors.into_iter();
         let mut take = || {
             descriptors
@@ -142,17 +155,23 @@ impl Zygote {
                 .ok_or_else(|| std::io::Error::other("a descriptor is missing"))
                 .doing("take the unit's descriptors")
         };
-        let processes = take()?;
-        let namespaces = [take()?, take()?, take()?];
+        let place = match self.tier {
+            Tier::Native => {
+                let processes = take()?;
+                let namespaces = [take()?, take()?, take()?];
+                rustix::thread::move_into_link_name_space(
+                    processes.as_fd(),
+                    Some(LinkNameSpaceType::ProcessID),
+                )
+                .doing("aim the fork at the run's PID namespace")?;
+                Place::Namespaces(namespaces)
+            }
+            Tier::Landlock => Place::Box(take()?),
+        };
         let job = take()?;
         let streams = [take()?, take()?, take()?];
-        rustix::thread::move_into_link_name_space(
-            processes.as_fd(),
-            Some(LinkNameSpaceType::ProcessID),
-        )
-        .doing("aim the fork at the run's PID namespace")?;
         Ok(Entry {
-            namespaces,
+            place,
             job,
             streams,
             doors: descriptors.collect(),
@@ -168,8 +187,9 @@ impl Zygote {
             .doing("name the unit's process")?;
         let pidfd = rustix::process::pidfd_open(number, PidfdFlags::empty())
             .doing("watch the unit's process")?;
+        let told = self.tell_with(&FromZygote::Forked { unit, pid }, &[pidfd.as_fd()]);
         self.living.insert(pid, (unit, pidfd));
-        self.tell(&FromZygote::Forked { unit, pid })
+        told
     }
 
     /// In the unit, after the fork: raises every wall, then says that it is ready, or which wall
@@ -206,19 +226,73 @@ impl Zygote {
         let spoken = polled
             .first()
             .is_some_and(|control| !control.revents().is_empty());
-        while let Some((pid, exit)) = sys::reap().doing("reap a unit")? {
-            if let Some((unit, _)) = self.living.remove(&pid) {
-                self.tell(&FromZygote::Exited { unit, exit })?;
-            }
+        let ready = polled.iter().skip(1).map(|unit| !unit.revents().is_empty());
+        let dead: Vec<i32> = std::iter::zip(self.living.keys(), ready)
+            .filter_map(|(pid, is_dead)| is_dead.then_some(*pid))
+            .collect();
+        for pid in dead {
+            self.bury(pid)?;
         }
         Ok(spoken)
     }
 
+    /// Reaps a dead unit and tells how it ended.
+    fn bury(&mut self, pid: i32) -> Result<(), WallError> {
+        if self.tier == Tier::Landlock
+            && let Some(group) = Pid::from_raw(pid)
+        {
+            // What it leaves behind. Until it is reaped, its number and that of its group are nobody
+            // else's; there is no such group if it died before it made one.
+            let _none_left = rustix::process::kill_process_group(group, Signal::KILL);
+        }
+        let exit = sys::reap(pid).doing("reap a unit")?;
+        if let (Some((unit, _)), Some(exit)) = (self.living.remove(&pid), exit) {
+            self.tell(&FromZygote::Exited { unit, exit })?;
+        }
+        Ok(())
+    }
+
     fn tell(&self, message: &FromZygote) -> Result<(), WallError> {
-        match wire::send(self.control, message, &[]) {
+        self.tell_with(message, &[])
+    }
+
+    fn tell_with(
+        &self,
+        message: &FromZygote,
+        descriptors: &[BorrowedFd<'_>],
+    ) -> Result<(), WallError> {
+        match wire::send(self.control, message, descriptors) {
             // It ended before its units did, as at every stop; the next wait reads that.
             Err(error) if error.is_gone() => Ok(()),
             told => told.map_err(std::io::Error::other).doing("tell the keeper"),
         }
     }
+}
+
+/// What the keeper says first.
+fn hear_ground(control: BorrowedFd<'_>) -> Result<Ground, WallError> {
+    match wire::receive::<ToZygote>(control) {
+        Ok(Some(Frame {
+            message: ToZygote::Ground(ground),
+            ..
+        })) => Ok(ground),
+        _ => Err(std::io::Error::other("it said something else")).doing("hear the keeper first"),
+    }
+}
+
+fn verify_network() -> Result<(), WallError> {
+    let interfaces = std::fs::read_to_string("/proc/self/net/dev").doing("list interfaces")?;
+    let others = interfaces
+        .lines()
+        .skip(2)
+        .filter(|line| !line.trim_start().starts_with("lo:"));
+    verify(others.count() == 0, "that there is no network interface")
+}
+
+fn grants(readable: &[PathBuf], executable: &[PathBuf]) -> Result<Vec<Grant>, WallError> {
+    let all = readable.iter().map(|path| (path, false));
+    let all = all.chain(executable.iter().map(|path| (path, true)));
+    all.map(|(path, and_execute)| Grant::to_read(path, and_execute))
+        .collect::<std::io::Result<_>>()
+        .doing("note what units may read")
 }

@@ -8,6 +8,7 @@
 mod collect;
 pub mod environment;
 mod fault;
+mod isolation;
 mod job;
 mod keeper;
 mod outcome;
@@ -17,7 +18,8 @@ mod unit;
 
 pub use collect::collect;
 pub use fault::Fault;
+pub use isolation::Isolation;
 pub use job::{CollectLimits, Imports, InputFile, Job};
 pub use outcome::{Captured, Ending, FileTrouble, LimitHit, Outcome, Usage};
 pub use pool::{Pool, PoolSettings, Status};
-pub use wire::{Kind, Limits, Runtime, Setup, Wall};
+pub use wire::{Kind, Limits, Runtime, Setup, Tier, Wall};

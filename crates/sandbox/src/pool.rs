@@ -13,12 +13,12 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{oneshot, watch};
 use tokio::time::MissedTickBehavior;
-use wire::{Frame, FromKeeper, ToKeeper, UnitId, Wall};
+use wire::{Frame, FromKeeper, Tier, ToKeeper, UnitId, Wall};
 
 use crate::keeper::{Keeper, News, Orders};
 use crate::run;
 use crate::unit::{Ended, Ends, ProgramEnd, Unit};
-use crate::{Fault, Job, Kind, Outcome, Setup};
+use crate::{Fault, Isolation, Job, Kind, Outcome, Setup};
 
 /// Longest wait of a job for a unit.
 const UNIT_WAIT_MAX: Duration = Duration::from_secs(15);
@@ -83,8 +83,6 @@ impl PoolSettings {
 /// What the pool promises, for `/health` and logs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Status {
-    /// `native`.
-    pub isolation: &'static str,
     /// The walls in force.
     pub walls: Vec<Wall>,
     /// Whether a keeper is there; while it is not, jobs wait for the next one.
@@ -147,12 +145,43 @@ struct Route {
 }
 
 impl Pool {
-    /// Starts the keeper, waits until every wall is verified on a real unit of each kind.
+    /// Starts with the first tier of `isolation` that this host can raise; `setup` is for whichever it is.
+    /// That another was tried in vain goes to the log.
     ///
     /// # Errors
     ///
-    /// [`Fault::KeeperStart`] where a required wall cannot be raised, with the remedy.
-    pub async fn start(setup: Setup, settings: PoolSettings) -> Result<Self, Fault> {
+    /// [`Fault::KeeperStart`] where there is none, with what hinders each and the remedy.
+    pub async fn start(
+        isolation: Isolation,
+        setup: Setup,
+        settings: PoolSettings,
+    ) -> Result<Self, Fault> {
+        let mut reasons = Vec::new();
+        for tier in isolation.candidates() {
+            let setup = Setup {
+                tier,
+                ..setup.clone()
+            };
+            match Self::start_tier(setup, settings).await {
+                Ok(pool) => {
+                    if !reasons.is_empty() {
+                        let (isolation, hindered) = (tier.name(), reasons.join("; "));
+                        tracing::warn!(isolation, hindered, "a weaker isolation is in force");
+                    }
+                    return Ok(pool);
+                }
+                Err(Fault::KeeperStart { reason }) => {
+                    reasons.push(format!("{}: {reason}", tier.name()));
+                }
+                Err(other) => return Err(other),
+            }
+        }
+        let reason = isolation.unmet(&reasons);
+        Err(Fault::KeeperStart { reason })
+    }
+
+    /// Starts the keeper, waits until every wall is verified on a real unit of each kind.
+    async fn start_tier(setup: Setup, settings: PoolSettings) -> Result<Self, Fault> {
         let shared = Arc::new(Shared {
             setup,
             settings,
@@ -215,11 +244,16 @@ impl Pool {
         outcome
     }
 
+    /// What programs are walled in with.
+    #[must_use]
+    pub fn tier(&self) -> Tier {
+        self.shared.setup.tier
+    }
+
     /// What this pool promises.
     #[must_use]
     pub fn status(&self) -> Status {
         Status {
-            isolation: "native",
             walls: self.walls.clone(),
             has_keeper: self.shared.lock().orders.is_some(),
         }

@@ -216,7 +216,7 @@ fn limit_hit(ending: &Ending, cuts: Cuts) -> Option<LimitHit> {
     }
     let cut = [
         (tally.out_of_memory, LimitHit::Memory),
-        (cuts.box_is_full, LimitHit::Disk),
+        (tally.out_of_disk || cuts.box_is_full, LimitHit::Disk),
         (tally.out_of_processes, LimitHit::Processes),
         (cuts.output_dropped, LimitHit::Output),
     ];

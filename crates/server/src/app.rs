@@ -4,7 +4,7 @@ use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use sandbox::{Fault, Kind, Pool, Runtime, Setup};
+use sandbox::{Fault, Kind, Pool, Runtime};
 
 use crate::admission::{Caller, CountKey, Identity, Quota, Rate, Slots};
 use crate::clock::Clock;
@@ -96,13 +96,8 @@ impl App {
         store: Store,
     ) -> Result<Self, StartError> {
         let python = runtime.version;
-        let setup = Setup {
-            runtime,
-            limits: config.limits,
-            imports_allowed: config.imports_allowed.clone(),
-            kinds: kinds(config),
-        };
-        let pool = Pool::start(setup, config.pool).await?;
+        let setup = config.setup(runtime, kinds(config));
+        let pool = Pool::start(config.isolation, setup, config.pool).await?;
         Ok(Self::new(
             config,
             python,
@@ -127,7 +122,7 @@ impl App {
     /// What isolates programs, in a word.
     pub(crate) fn isolation(&self) -> &'static str {
         match &self.runner {
-            Runner::Pool(pool) => pool.status().isolation,
+            Runner::Pool(pool) => pool.tier().name(),
             #[cfg(test)]
             Runner::Scripted(_) => "scripted",
         }

@@ -202,6 +202,7 @@ fn server_status(app: &App, active: usize) -> ServerStatus {
         },
         active_processes_at_request: active,
         max_concurrent_processes: max,
+        isolation: app.usage_in_answers.then(|| app.isolation()),
     }
 }
 

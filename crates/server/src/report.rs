@@ -400,6 +400,7 @@ mod tests {
                 load: Load::Normal,
                 active_processes_at_request: 0,
                 max_concurrent_processes: 5,
+                isolation: None,
             },
             context: RequestContext {
                 code_length: 1,

@@ -15,6 +15,9 @@ pub const IMPORTS_LISTED: u8 = 1;
 pub const UNPARSABLE: u8 = b'S';
 /// First byte of what a unit says when its walls stand and it waits for a job.
 pub const READY: u8 = b'R';
+/// What a unit says, with a descriptor beside it, where the keeper is to be asked for each process that
+/// the run wants to make: the descriptor is what it is asked on.
+pub const ASKS: u8 = b'A';
 /// First byte of what a unit or an init says when it could not raise a wall; the reason follows.
 pub const FAILED: u8 = b'F';
 

@@ -22,10 +22,10 @@ mod setup;
 mod socket;
 
 pub use message::{
-    Exit, FromInit, FromKeeper, FromWatch, FromZygote, Run, Tally, ToKeeper, ToWatch, ToZygote,
-    UnitId, Wall, monotonic_us,
+    Exit, Files, FromInit, FromKeeper, FromWatch, FromZygote, Ground, Members, Over, Run, Tally,
+    ToKeeper, ToWatch, ToZygote, UnitId, Wall, monotonic_us,
 };
-pub use setup::{Kind, Limits, Runtime, Setup};
+pub use setup::{Kind, Limits, Runtime, Setup, Tier};
 pub use socket::{
     DESCRIPTORS_MAX, FRAME_BYTES_MAX, Frame, WireError, pair, receive, receive_now, send, send_now,
 };

@@ -1,5 +1,7 @@
 //! Who says what.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{Kind, Setup};
@@ -100,13 +102,30 @@ pub struct Wall {
 /// What the keeper asks of a zygote.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ToZygote {
-    /// Fork a unit. Eight descriptors come with it, and the doors of its cgroup, if it has one: the
-    /// four of [`FromInit::Mounted`], the job's socket, and standard input, output and error.
+    /// The first frame: what its units stand on.
+    Ground(Ground),
+    /// Fork a unit. Descriptors come with it: what the tier needs (in the native one the four of
+    /// [`FromInit::Mounted`], in the Landlock one the unit's box), then the job's socket, and
+    /// standard input, output and error, then the doors of its cgroup, if it has one.
     Fork {
         /// Which.
         unit: UnitId,
         /// The user it becomes, as the keeper's user namespace numbers it.
         user: u32,
+    },
+}
+
+/// What units stand on, by tier.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Ground {
+    /// A root of the run's own, so that there is nothing to be told.
+    Native,
+    /// The host's root, of which they may use these. What is not there is passed over.
+    Landlock {
+        /// Files and folders to read.
+        readable: Vec<PathBuf>,
+        /// Files to read and to execute.
+        executable: Vec<PathBuf>,
     },
 }
 
@@ -164,6 +183,9 @@ pub struct Tally {
     pub out_of_processes: bool,
     /// Whether the kernel killed the program for its processor time.
     pub out_of_cpu: bool,
+    /// Whether the watch killed it for what its files take. Where the run has a file system of its own,
+    /// that tells itself.
+    pub out_of_disk: bool,
 }
 
 /// How a process ended, as `wait4` tells.
@@ -179,7 +201,8 @@ pub struct Exit {
     pub memory_peak_bytes: u64,
 }
 
-/// What the keeper asks of the watch, the process that looks at memory where no cgroup bounds it.
+/// What the keeper asks of the watch, the process that looks at memory where no cgroup bounds it, and
+/// at files where they have no file system of their own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ToWatch {
     /// Look at these runs. Answered by [`FromWatch::Seen`].
@@ -194,9 +217,29 @@ pub enum ToWatch {
 pub enum FromWatch {
     /// It looked.
     Seen {
-        /// Those that use more memory than they may.
-        over: Vec<UnitId>,
+        /// Those that use more than they may, and of what.
+        over: Vec<(UnitId, Over)>,
     },
+}
+
+/// What a run has too much of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Over {
+    /// Memory.
+    Memory,
+    /// Files, in number or in bytes.
+    Disk,
+    /// Processes and threads.
+    Processes,
+}
+
+/// By what the processes of a run are found, whatever they did to hide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Members {
+    /// Their PID namespace, by the kernel's number.
+    Namespace(u64),
+    /// Their process group, which none of them can leave.
+    Group(i32),
 }
 
 /// A run, as the watch finds it.
@@ -204,8 +247,17 @@ pub enum FromWatch {
 pub struct Run {
     /// Which.
     pub unit: UnitId,
-    /// Its PID namespace, by the kernel's number.
-    pub namespace: u64,
-    /// What is in its files. Bytes.
-    pub file_bytes: u64,
+    /// Its processes.
+    pub members: Members,
+    /// Where its files are.
+    pub files: Files,
+}
+
+/// The files of a run, as the watch counts them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Files {
+    /// In memory, in a file system of their own that bounds them. So many bytes.
+    InMemory(u64),
+    /// Below this folder.
+    Below(PathBuf),
 }

@@ -4,6 +4,29 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+/// What stands between a program and the host; a later one is stronger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Tier {
+    /// Landlock, seccomp and process groups: for hosts that forbid namespaces.
+    Landlock,
+    /// Namespaces, a root of the run's own, and all that the other one has.
+    Native,
+}
+
+impl Tier {
+    /// Every tier, strongest first.
+    pub const ALL: [Self; 2] = [Self::Native, Self::Landlock];
+
+    /// Its name in settings, answers and logs.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Landlock => "landlock",
+            Self::Native => "native",
+        }
+    }
+}
+
 /// How much a zygote has imported before it forks.
 ///
 /// A program gets the smallest kind that holds what it imports: forking a small process costs a
@@ -66,6 +89,10 @@ pub struct Limits {
 /// Everything the keeper must know before it can raise a wall.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Setup {
+    /// What programs are walled in with.
+    pub tier: Tier,
+    /// A folder of the server's, for runs' files where a tier cannot give them a file system of their own.
+    pub scratch: PathBuf,
     /// The Python that programs run on.
     pub runtime: Runtime,
     /// What holds for every run.

@@ -9,10 +9,15 @@
 //!   server ─exec─► outer ─fork─► inner (pid 1) ─► zygotes, inits ─► units
 //! ```
 //!
+//! Where the host forbids namespaces there are two as well, and each ends what the other leaves behind.
+//!
 //! The control socket is descriptor 0. When the server goes away, however it does, the socket
 //! ends, and the inner keeper with it.
 
+mod group;
+mod home;
 mod locks;
+mod processes;
 mod start;
 mod unit;
 mod users;
@@ -21,16 +26,22 @@ mod work;
 mod zygotes;
 
 use std::io::{self, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitCode;
+use std::time::Duration;
 
-use rustix::process::{DumpableBehavior, Signal, WaitOptions};
-use wire::{Frame, FromKeeper, Setup, ToKeeper};
+use rustix::process::{DumpableBehavior, PidfdFlags, Signal, WaitOptions};
+use wire::{Frame, FromKeeper, Setup, Tier, ToKeeper};
 
+use self::home::Home;
+use self::unit::Ground;
 use self::users::Users;
 use crate::sys::{self, Side, SingleThread};
 use crate::walls::cgroup::Cgroups;
-use crate::walls::{Doing, WallError};
+use crate::walls::{Doing, WallError, verify};
+
+/// Longest wait for processes that were killed, where the kernel does not see to it.
+const END_MAX: Duration = Duration::from_secs(5);
 
 /// What the keeper puts into the template for the zygotes.
 #[derive(Debug, Clone, Copy)]
@@ -72,35 +83,138 @@ fn run(guest: Guest<'static>) -> Result<ExitCode, WallError> {
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     sys::close_from(3).doing("close inherited descriptors")?;
     let setup = hear_setup()?;
+    match setup.tier {
+        Tier::Native => in_namespaces(proof, *setup, guest),
+        Tier::Landlock => on_the_host(proof, *setup, guest),
+    }
+}
+
+/// The native tier: the kernel ends everything with the inner keeper.
+fn in_namespaces(
+    proof: SingleThread,
+    setup: Setup,
+    guest: Guest<'static>,
+) -> Result<ExitCode, WallError> {
     let cgroups = Cgroups::find(&setup.limits);
     let privileged = start::is_privileged();
     let users = Users::find(privileged);
     start::make_namespaces(privileged)?;
     match sys::clone_process(proof, 0).doing("fork the inner keeper")? {
         Side::Child => {
-            let ended = serve(*setup, guest, cgroups, users);
-            if let Err(error) = &ended {
-                refuse(error);
-            }
-            sys::exit_now(i32::from(ended.is_err()))
+            let served = || {
+                rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
+                    .doing("die with the outer keeper")?;
+                hide()?;
+                let proof = start::settle()?;
+                let template = start::build_template(&setup, guest, cgroups.is_some())?;
+                let standing = Standing {
+                    ground: Ground::Native(template),
+                    cgroups,
+                    users,
+                    outer: None,
+                };
+                work::Keeper::new(proof, setup, guest, standing)?.work()
+            };
+            exit_with(&served())
         }
         Side::Parent { pidfd, .. } => {
-            let waited = loop {
-                let id = rustix::process::WaitId::PidFd(pidfd.as_fd());
-                match rustix::process::waitid(id, rustix::process::WaitIdOptions::EXITED) {
-                    Err(rustix::io::Errno::INTR) => {}
-                    other => break other,
-                }
-            };
+            let waited = wait_for(&pidfd);
             if let Some(cgroups) = cgroups {
                 cgroups.remove();
             }
-            let code = waited
-                .doing("wait for the inner keeper")?
-                .and_then(|s| s.exit_status());
-            Ok(ExitCode::from(u8::try_from(code.unwrap_or(1)).unwrap_or(1)))
+            waited
         }
     }
+}
+
+/// The Landlock tier: each keeper ends what the other leaves behind, should it be killed.
+fn on_the_host(
+    proof: SingleThread,
+    setup: Setup,
+    guest: Guest<'static>,
+) -> Result<ExitCode, WallError> {
+    let outer = rustix::process::getpid();
+    rustix::process::set_child_subreaper(Some(outer)).doing("become the reaper of orphans")?;
+    hide()?;
+    let home = Home::make(&setup.scratch, &setup.runtime, guest)?;
+    match sys::clone_process(proof, 0).doing("fork the inner keeper")? {
+        Side::Child => {
+            let served = || {
+                let own = rustix::process::getpid();
+                rustix::process::set_child_subreaper(Some(own))
+                    .doing("become the reaper of orphans")?;
+                let pidfd = rustix::process::pidfd_open(outer, PidfdFlags::empty())
+                    .doing("watch the outer keeper")?;
+                // If it has died, the number may be another's.
+                verify(
+                    rustix::process::getppid() == Some(outer),
+                    "that the outer keeper is alive",
+                )?;
+                let standing = Standing {
+                    ground: Ground::Landlock(home),
+                    cgroups: None,
+                    users: Users::own(),
+                    outer: Some(pidfd),
+                };
+                let worked = work::Keeper::new(proof, setup, guest, standing)?.work();
+                end_the_rest();
+                worked
+            };
+            exit_with(&served())
+        }
+        Side::Parent { pidfd, .. } => {
+            let waited = wait_for(&pidfd);
+            end_the_rest();
+            home.remove();
+            waited
+        }
+    }
+}
+
+/// What the inner keeper starts with.
+#[derive(Debug)]
+struct Standing {
+    ground: Ground,
+    cgroups: Option<Cgroups>,
+    users: Users,
+    /// The outer keeper, where its death does not end us of itself.
+    outer: Option<OwnedFd>,
+}
+
+fn hide() -> Result<(), WallError> {
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
+        .doing("hide the keeper's memory")
+}
+
+fn end_the_rest() {
+    if !processes::end_descendants(END_MAX) {
+        drop(writeln!(
+            io::stderr(),
+            "hognose keeper: a process does not end; the kernel holds it"
+        ));
+    }
+}
+
+fn exit_with(served: &Result<(), WallError>) -> ! {
+    if let Err(error) = served {
+        refuse(error);
+    }
+    sys::exit_now(i32::from(served.is_err()))
+}
+
+/// Waits for the inner keeper to end.
+fn wait_for(inner: &OwnedFd) -> Result<ExitCode, WallError> {
+    let waited = loop {
+        let id = rustix::process::WaitId::PidFd(inner.as_fd());
+        match rustix::process::waitid(id, rustix::process::WaitIdOptions::EXITED) {
+            Err(rustix::io::Errno::INTR) => {}
+            other => break other,
+        }
+    };
+    let code = waited
+        .doing("wait for the inner keeper")?
+        .and_then(|status| status.exit_status());
+    Ok(ExitCode::from(u8::try_from(code.unwrap_or(1)).unwrap_or(1)))
 }
 
 fn hear_setup() -> Result<Box<Setup>, WallError> {
@@ -127,22 +241,6 @@ fn refuse(error: &WallError) {
             &[],
         ));
     }
-}
-
-/// The inner keeper's life.
-fn serve(
-    setup: Setup,
-    guest: Guest<'static>,
-    cgroups: Option<Cgroups>,
-    users: Users,
-) -> Result<(), WallError> {
-    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
-        .doing("die with the outer keeper")?;
-    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
-        .doing("hide the keeper's memory")?;
-    let proof = start::settle()?;
-    let template = start::build_template(&setup, guest, cgroups.is_some())?;
-    work::Keeper::new(proof, setup, guest, template, cgroups, users)?.work()
 }
 
 /// Waits for a child, whichever, without blocking, until none is dead.

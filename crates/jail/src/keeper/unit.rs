@@ -1,13 +1,15 @@
 //! One unit as the keeper sees it: an init, a box, and a phase.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{Gid, Uid};
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use rustix::pipe::PipeFlags;
 use rustix::process::Signal;
-use wire::{Limits, ToZygote, UnitId};
+use wire::{Files, Limits, Members, Over, ToZygote, UnitId};
 
+use super::group::Group;
+use super::home::Home;
 use super::work::forget;
 use super::zygotes::ZygoteId;
 use crate::init::Init;
@@ -20,20 +22,30 @@ use crate::walls::{Doing, WallError, template};
 pub(super) struct Unit {
     pub(super) zygote: ZygoteId,
     pub(super) phase: Phase,
-    /// The init's, by which everything of the unit is killed.
-    pub(super) init: OwnedFd,
+    pub(super) life: Life,
     /// The program's number, once the zygote told it.
     pub(super) pid: Option<i32>,
-    /// The run's PID namespace, by which its processes are found.
-    pub(super) namespace: Option<u64>,
+    /// By what the run's processes are found.
+    pub(super) members: Option<Members>,
     pub(super) leaf: Option<Leaf>,
     pub(super) own_box: OwnedFd,
-    /// Killed for its memory by us, not by the kernel.
-    pub(super) out_of_memory: bool,
+    /// Killed by us, not by the kernel, for what it had too much of.
+    pub(super) over: Option<Over>,
     /// Processor time it had used when the job came, as far as that was heard of. Microseconds.
     pub(super) cpu_us_before: u64,
     /// The server was told how the program ended.
     pub(super) ended: bool,
+    /// The server may look at its files.
+    pub(super) is_lent: bool,
+}
+
+/// By what everything of a unit is ended.
+#[derive(Debug)]
+pub(super) enum Life {
+    /// Process 1 of its PID namespace.
+    Init(OwnedFd),
+    /// A process group on the host.
+    Group(Group),
 }
 
 /// Where a unit is in its life.
@@ -41,6 +53,8 @@ pub(super) struct Unit {
 pub(super) enum Phase {
     /// Its init makes the run's mounts; then the zygote is given its end.
     Mounting(OwnedFd, UnitEnds, ServerEnds),
+    /// Nothing has to be made for it; the zygote is given its end at once.
+    Waiting(UnitEnds, ServerEnds),
     /// Walls are being raised; these go to the server when they stand.
     Entering(ServerEnds),
     /// It waits for a job, with the server.
@@ -76,73 +90,57 @@ pub(super) struct UnitEnds {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Parts<'a> {
     pub(super) proof: SingleThread,
-    pub(super) template: &'a OwnedFd,
+    pub(super) ground: &'a Ground,
     pub(super) lifeline: &'a OwnedFd,
     pub(super) limits: &'a Limits,
 }
 
+/// What units stand on, by tier.
+#[derive(Debug)]
+pub(super) enum Ground {
+    /// The template root, a mount namespace.
+    Native(OwnedFd),
+    /// The host, and a folder on it.
+    Landlock(Home),
+}
+
 impl Unit {
-    /// Makes box and init. The unit has no cgroup yet.
-    pub(super) fn make(parts: Parts<'_>, zygote: ZygoteId, user: u32) -> Result<Self, WallError> {
-        let limits = parts.limits;
-        let own_box =
-            template::make_box(user, limits.workspace_bytes_max, limits.workspace_files_max)?;
-        let pipe = || rustix::pipe::pipe_with(PipeFlags::CLOEXEC).doing("make a pipe");
-        let (stdin, stdin_server) = pipe()?;
-        let (stdout_server, stdout) = pipe()?;
-        let (stderr_server, stderr) = pipe()?;
-        if user != 0 {
-            // So that the run can open them again, as /dev/stdout.
-            for end in [&stdin, &stdout, &stderr] {
-                let owner = (Uid::from_raw(user), Gid::from_raw(user));
-                rustix::fs::fchown(end, Some(owner.0), Some(owner.1))
-                    .doing("give the pipes away")?;
+    /// Makes what the unit has before it is forked. It has no cgroup yet.
+    pub(super) fn make(
+        parts: Parts<'_>,
+        id: UnitId,
+        zygote: ZygoteId,
+        user: u32,
+    ) -> Result<Self, WallError> {
+        let (server_ends, unit_ends) = ends(user)?;
+        let (own_box, phase, life) = match parts.ground {
+            Ground::Native(template) => {
+                let limits = parts.limits;
+                let (bytes_max, files_max) =
+                    (limits.workspace_bytes_max, limits.workspace_files_max);
+                let own_box = template::make_box(user, bytes_max, files_max)?;
+                let (from_init, init) = fork_init(parts, template, &own_box, user)?;
+                let phase = Phase::Mounting(from_init, unit_ends, server_ends);
+                (own_box, phase, Life::Init(init))
             }
-        }
-        let (from_init, init_end) = wire::pair().doing("make the init's socket")?;
-        let (job_server, job) = rustix::net::socketpair(
-            AddressFamily::UNIX,
-            SocketType::STREAM,
-            SocketFlags::CLOEXEC,
-            None,
-        )
-        .doing("make the job's socket")?;
-        let namespaces = clone_flags::NEW_PID | clone_flags::NEW_IPC | clone_flags::NEW_UTS;
-        let init = match sys::clone_process(parts.proof, namespaces).doing("fork an init")? {
-            Side::Parent { pidfd, .. } => pidfd,
-            Side::Child => Init {
-                template: parts.template,
-                own_box: &own_box,
-                keeper: &init_end,
-                lifeline: parts.lifeline,
-                user,
-            }
-            .live(),
-        };
-        let server_ends = ServerEnds {
-            job: job_server,
-            stdin: stdin_server,
-            stdout: stdout_server,
-            stderr: stderr_server,
-        };
-        let unit_ends = UnitEnds {
-            job,
-            stdin,
-            stdout,
-            stderr,
-            user,
+            Ground::Landlock(home) => (
+                home.make_box(id)?,
+                Phase::Waiting(unit_ends, server_ends),
+                Life::Group(Group::default()),
+            ),
         };
         Ok(Self {
             zygote,
-            phase: Phase::Mounting(from_init, unit_ends, server_ends),
-            init,
+            phase,
+            life,
             pid: None,
-            namespace: None,
+            members: None,
             leaf: None,
             own_box,
-            out_of_memory: false,
+            over: None,
             cpu_us_before: 0,
             ended: false,
+            is_lent: false,
         })
     }
 
@@ -157,10 +155,19 @@ impl Unit {
         }
     }
 
-    /// Kills every process of the unit, through its init; `epoll` is where its preparation is heard of.
+    /// Kills every process of the unit; `epoll` is where its preparation is heard of.
     pub(super) fn kill(&mut self, epoll: &OwnedFd) {
         self.hear_no_more(epoll);
-        let _ = rustix::process::pidfd_send_signal(&self.init, Signal::KILL);
+        self.end();
+    }
+
+    fn end(&mut self) {
+        match &mut self.life {
+            Life::Init(init) => {
+                let _ended = rustix::process::pidfd_send_signal(init, Signal::KILL);
+            }
+            Life::Group(group) => group.kill(),
+        }
     }
 
     /// Ends its preparation, if that goes on, and listens to it no more. One that is dead stays so: it is
@@ -172,14 +179,15 @@ impl Unit {
         match std::mem::replace(&mut self.phase, Phase::Dying) {
             Phase::Mounting(from_init, ..) => forget(epoll, &from_init),
             Phase::Entering(ends) => forget(epoll, &ends.job),
-            Phase::Ready | Phase::Running | Phase::Dying | Phase::Dead => {}
+            Phase::Waiting(..) | Phase::Ready | Phase::Running | Phase::Dying | Phase::Dead => {}
         }
     }
 
-    /// Kills every process of the unit for its memory, but lets the zygote tell how the program ended.
-    pub(super) fn end_for_memory(&mut self) {
-        self.out_of_memory = true;
-        let _ = rustix::process::pidfd_send_signal(&self.init, Signal::KILL);
+    /// Kills every process of the unit for what it has too much of, but lets the zygote tell how the
+    /// program ended.
+    pub(super) fn end_for(&mut self, over: Over) {
+        self.over.get_or_insert(over);
+        self.end();
     }
 
     /// Whether it has a caller's program in it.
@@ -189,27 +197,95 @@ impl Unit {
 
     /// Whether its walls do not all stand yet.
     pub(super) const fn is_preparing(&self) -> bool {
-        matches!(self.phase, Phase::Mounting(..) | Phase::Entering(_))
+        matches!(
+            self.phase,
+            Phase::Mounting(..) | Phase::Waiting(..) | Phase::Entering(_)
+        )
     }
 
-    /// Bytes in its box.
-    pub(super) fn box_bytes(&self) -> u64 {
-        rustix::fs::fstatvfs(&self.own_box).map_or(0, |stat| {
-            stat.f_blocks.saturating_sub(stat.f_bfree) * stat.f_frsize
-        })
+    /// Its files, as the watch counts them.
+    pub(super) fn files(&self, id: UnitId, ground: &Ground) -> Files {
+        match ground {
+            Ground::Native(_) => {
+                let stat = rustix::fs::fstatvfs(&self.own_box);
+                Files::InMemory(stat.map_or(0, |stat| {
+                    stat.f_blocks.saturating_sub(stat.f_bfree) * stat.f_frsize
+                }))
+            }
+            Ground::Landlock(home) => Files::Below(home.box_of(id)),
+        }
+    }
+}
+
+/// Both ends of what the server and a unit talk through.
+fn ends(user: u32) -> Result<(ServerEnds, UnitEnds), WallError> {
+    let pipe = || rustix::pipe::pipe_with(PipeFlags::CLOEXEC).doing("make a pipe");
+    let (stdin, stdin_server) = pipe()?;
+    let (stdout_server, stdout) = pipe()?;
+    let (stderr_server, stderr) = pipe()?;
+    if user != 0 {
+        // So that the run can open them again, as /dev/stdout.
+        for end in [&stdin, &stdout, &stderr] {
+            let owner = (Uid::from_raw(user), Gid::from_raw(user));
+            rustix::fs::fchown(end, Some(owner.0), Some(owner.1)).doing("give the pipes away")?;
+        }
+    }
+    let (job_server, job) = rustix::net::socketpair(
+        AddressFamily::UNIX,
+        SocketType::STREAM,
+        SocketFlags::CLOEXEC,
+        None,
+    )
+    .doing("make the job's socket")?;
+    let server_ends = ServerEnds {
+        job: job_server,
+        stdin: stdin_server,
+        stdout: stdout_server,
+        stderr: stderr_server,
+    };
+    let unit_ends = UnitEnds {
+        job,
+        stdin,
+        stdout,
+        stderr,
+        user,
+    };
+    Ok((server_ends, unit_ends))
+}
+
+/// Forks process 1 of a run: where it is heard, and its pidfd.
+fn fork_init(
+    parts: Parts<'_>,
+    template: &OwnedFd,
+    own_box: &OwnedFd,
+    user: u32,
+) -> Result<(OwnedFd, OwnedFd), WallError> {
+    let (from_init, init_end) = wire::pair().doing("make the init's socket")?;
+    let namespaces = clone_flags::NEW_PID | clone_flags::NEW_IPC | clone_flags::NEW_UTS;
+    match sys::clone_process(parts.proof, namespaces).doing("fork an init")? {
+        Side::Parent { pidfd, .. } => Ok((from_init, pidfd)),
+        Side::Child => Init {
+            template,
+            own_box,
+            keeper: &init_end,
+            lifeline: parts.lifeline,
+            user,
+        }
+        .live(),
     }
 }
 
 impl UnitEnds {
-    /// Orders the zygote to fork the unit. Never waits: a zygote that is not listening is sick.
+    /// Orders the zygote to fork the unit, with what its tier needs. Never waits: a zygote that is not
+    /// listening is sick.
     pub(super) fn order(
         &self,
         control: &OwnedFd,
         unit: UnitId,
-        namespaces: &[OwnedFd],
+        place: &[BorrowedFd<'_>],
         leaf: Option<&Leaf>,
     ) -> Result<(), wire::WireError> {
-        let mut descriptors: Vec<_> = namespaces.iter().map(AsFd::as_fd).collect();
+        let mut descriptors = place.to_vec();
         let own = [&self.job, &self.stdin, &self.stdout, &self.stderr];
         descriptors.extend(own.map(AsFd::as_fd));
         descriptors.extend(leaf.into_iter().flat_map(Leaf::doors));
@@ -238,14 +314,15 @@ mod tests {
         let unit = |phase| Unit {
             zygote: ZygoteId(1),
             phase,
-            init: descriptor(),
+            life: Life::Init(descriptor()),
             pid: None,
-            namespace: None,
+            members: None,
             leaf: None,
             own_box: descriptor(),
-            out_of_memory: false,
+            over: None,
             cpu_us_before: 0,
             ended: false,
+            is_lent: false,
         };
         let mut dead = unit(Phase::Dead);
         dead.kill(&epoll);

@@ -52,6 +52,14 @@ impl Users {
         };
         Self {
             source,
+            ..Self::own()
+        }
+    }
+
+    /// Units stay who the keeper is.
+    pub(super) const fn own() -> Self {
+        Self {
+            source: Source::Own,
             taken: BTreeMap::new(),
         }
     }

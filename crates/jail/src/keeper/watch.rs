@@ -19,14 +19,18 @@
 //! socket still holds, so the filter lets none in there. What the kernel keeps for a process
 //! otherwise (buffers of pipes and pairs of sockets) is not seen; the limit on descriptors bounds it.
 
+mod files;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 use std::time::Duration;
 
 use rustix::process::{DumpableBehavior, Signal};
-use wire::{FromWatch, Run, ToWatch, UnitId, WireError};
+use wire::{Files, FromWatch, Limits, Members, Over, Run, Tier, ToWatch, UnitId, WireError};
 
+use super::processes::Process;
 use crate::sys::{self, Side, SingleThread};
 use crate::walls::{Doing, WallError, seccomp};
 
@@ -56,12 +60,12 @@ impl Watch {
     /// # Errors
     ///
     /// The kernel's.
-    pub(super) fn start(proof: SingleThread, bytes_max: u64) -> Result<Self, WallError> {
+    pub(super) fn start(proof: SingleThread, limits: Limits) -> Result<Self, WallError> {
         let (socket, end) = wire::pair().doing("make the watch's socket")?;
         match sys::clone_process(proof, 0).doing("fork the watch")? {
             Side::Parent { .. } => Ok(Self { socket, owed: 0 }),
             Side::Child => {
-                let ended = keep_only(&end).and_then(|socket| look_on(socket, bytes_max));
+                let ended = keep_only(&end).and_then(|socket| look_on(socket, limits));
                 sys::exit_now(i32::from(ended.is_err()))
             }
         }
@@ -85,8 +89,8 @@ impl Watch {
         Ok(())
     }
 
-    /// The runs that were found to use too much; `None` when the process is gone.
-    pub(super) fn hear(&mut self) -> Option<Vec<UnitId>> {
+    /// The runs that were found to use too much, and of what; `None` when the process is gone.
+    pub(super) fn hear(&mut self) -> Option<Vec<(UnitId, Over)>> {
         let FromWatch::Seen { over } = wire::receive(&self.socket).ok()??.message;
         self.owed = self.owed.saturating_sub(1);
         Some(over)
@@ -107,9 +111,9 @@ fn keep_only(socket: &OwnedFd) -> Result<BorrowedFd<'static>, WallError> {
 }
 
 /// Looks whenever it is asked to, until the keeper is gone.
-fn look_on(socket: BorrowedFd<'_>, bytes_max: u64) -> Result<(), WallError> {
+fn look_on(socket: BorrowedFd<'_>, limits: Limits) -> Result<(), WallError> {
     let mut counter = Counter {
-        bytes_max,
+        limits,
         last: UnitId(0),
     };
     loop {
@@ -127,25 +131,24 @@ fn look_on(socket: BorrowedFd<'_>, bytes_max: u64) -> Result<(), WallError> {
 
 #[derive(Debug)]
 struct Counter {
-    /// Most memory of a run. Bytes.
-    bytes_max: u64,
+    limits: Limits,
     /// The run whose pages were counted last; the next is another's turn.
     last: UnitId,
 }
 
 impl Counter {
     /// The runs that use more than they may, as far as this look finds them.
-    fn over(&mut self, runs: &[Run]) -> Vec<UnitId> {
-        let members = members();
+    fn over(&mut self, runs: &[Run]) -> Vec<(UnitId, Over)> {
+        let members = members(runs);
         let mut over = Vec::new();
         let mut doubtful = Vec::new();
         for run in runs {
-            let members = members.get(&run.namespace).map_or(&[][..], Vec::as_slice);
-            let members = with_memory_of_their_own(members);
-            match self.at_first_sight(run, &members) {
+            let members = members.get(&run.members).map_or(&[][..], Vec::as_slice);
+            let own = with_memory_of_their_own(members);
+            match self.at_first_sight(run, members, &own) {
                 Sight::Fine => {}
-                Sight::Over => over.push(run.unit),
-                Sight::Doubtful { bytes_left } => doubtful.push((run.unit, members, bytes_left)),
+                Sight::Over(what) => over.push((run.unit, what)),
+                Sight::Doubtful { bytes_left } => doubtful.push((run.unit, own, bytes_left)),
             }
         }
         // Those behind the last one first, then the others.
@@ -154,7 +157,7 @@ impl Counter {
         for (unit, members, bytes_left) in doubtful {
             self.last = unit;
             if counts_more(&members, bytes_left) {
-                over.push(unit);
+                over.push((unit, Over::Memory));
             }
             if processor_time().saturating_sub(start) > LOOK_MAX {
                 break;
@@ -163,31 +166,56 @@ impl Counter {
         over
     }
 
-    /// What can be told of a run without looking at its page tables.
-    fn at_first_sight(&self, run: &Run, members: &[i32]) -> Sight {
+    /// What can be told of a run without looking at its page tables: of all its processes, and of one for
+    /// each memory.
+    fn at_first_sight(&self, run: &Run, all: &[i32], own: &[i32]) -> Sight {
+        let file_bytes = match &run.files {
+            Files::InMemory(bytes) => *bytes,
+            Files::Below(folder) => {
+                match self.on_the_host(folder, all) {
+                    Some(over) => return Sight::Over(over),
+                    // On a disk, or counted there as well as it can be.
+                    None => 0,
+                }
+            }
+        };
+        let bytes_max = self.limits.memory_bytes_max;
         let start = processor_time();
         let mut resident = 0;
         let mut pieces = BTreeSet::new();
-        for pid in members {
+        for pid in own {
             let own = resident_bytes(*pid);
-            if own > self.bytes_max.saturating_add(COMMON_BYTES_MAX) {
-                return Sight::Over;
+            if own > bytes_max.saturating_add(COMMON_BYTES_MAX) {
+                return Sight::Over(Over::Memory);
             }
             resident += own;
             note_shared_pieces(*pid, &mut pieces);
             if processor_time().saturating_sub(start) > COUNT_MAX {
-                return Sight::Over;
+                return Sight::Over(Over::Memory);
             }
         }
         let pieces = u64::try_from(pieces.len()).unwrap_or(u64::MAX);
         let elsewhere = pieces
             .saturating_mul(seccomp::SHARED_PIECE_BYTES_MAX.into())
-            .saturating_add(run.file_bytes);
-        match self.bytes_max.checked_sub(elsewhere) {
-            None => Sight::Over,
+            .saturating_add(file_bytes);
+        match bytes_max.checked_sub(elsewhere) {
+            None => Sight::Over(Over::Memory),
             Some(bytes_left) if resident > bytes_left => Sight::Doubtful { bytes_left },
             Some(_) => Sight::Fine,
         }
+    }
+
+    /// What a run has too much of that its own namespaces and file system would bound, where it has none.
+    fn on_the_host(&self, folder: &Path, members: &[i32]) -> Option<Over> {
+        let tasks = members.iter().filter_map(|pid| Process::of(*pid));
+        let tasks: u32 = tasks.map(|process| process.threads).sum();
+        if tasks > self.limits.processes_max.saturating_add(1) {
+            return Some(Over::Processes);
+        }
+        let bytes_left = self.limits.workspace_bytes_max;
+        let bytes_left = files::below(folder, self.limits.workspace_files_max, bytes_left);
+        let bytes_left = bytes_left.and_then(|left| files::without_name(members, left));
+        bytes_left.is_none().then_some(Over::Disk)
     }
 }
 
@@ -196,8 +224,8 @@ impl Counter {
 enum Sight {
     /// It is below its limit.
     Fine,
-    /// It is over it, or nobody can tell in time.
-    Over,
+    /// It is over one, or nobody can tell in time.
+    Over(Over),
     /// It is over it if its processes share nothing.
     Doubtful {
         /// What its pages may be.
@@ -224,15 +252,30 @@ fn processor_time() -> Duration {
     Duration::try_from(time).unwrap_or_default()
 }
 
-/// Every process that can be seen, by PID namespace.
-fn members() -> BTreeMap<u64, Vec<i32>> {
-    let mut members: BTreeMap<u64, Vec<i32>> = BTreeMap::new();
+/// Every process that can be seen, by what those of these runs are found by.
+fn members(runs: &[Run]) -> BTreeMap<Members, Vec<i32>> {
+    let mut members: BTreeMap<Members, Vec<i32>> = BTreeMap::new();
+    let Some(first) = runs.first() else {
+        return members;
+    };
+    let tier = match first.members {
+        Members::Namespace(_) => Tier::Native,
+        Members::Group(_) => Tier::Landlock,
+    };
     for pid in numbers("/proc") {
-        if let Some(namespace) = namespace_of(pid) {
-            members.entry(namespace).or_default().push(pid);
+        if let Some(run) = run_of(tier, pid) {
+            members.entry(run).or_default().push(pid);
         }
     }
     members
+}
+
+/// By what the run is found that a process is of, if it is of one.
+pub(super) fn run_of(tier: Tier, pid: i32) -> Option<Members> {
+    match tier {
+        Tier::Native => namespace_of(pid).map(Members::Namespace),
+        Tier::Landlock => Process::of(pid).map(|process| Members::Group(process.group)),
+    }
 }
 
 /// One process for each memory: the one that holds a run's, and what `vfork` makes, share it. Those
@@ -265,7 +308,7 @@ fn thread_with_memory(pid: i32) -> Option<i32> {
 }
 
 /// The PID namespace of a process, by the kernel's number.
-pub(super) fn namespace_of(pid: i32) -> Option<u64> {
+fn namespace_of(pid: i32) -> Option<u64> {
     let number = |process: &str| {
         let link = fs::read_link(format!("{process}/ns/pid")).ok()?;
         let number = link.to_str()?.strip_prefix("pid:[")?.strip_suffix(']')?;
@@ -284,7 +327,7 @@ fn read(path: &str) -> Option<String> {
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-fn numbers(folder: &str) -> impl Iterator<Item = i32> + use<> {
+pub(super) fn numbers(folder: &str) -> impl Iterator<Item = i32> + use<> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
@@ -297,12 +340,14 @@ fn resident_bytes(pid: i32) -> u64 {
     })
 }
 
-/// The same, with pages that others have mapped as well divided among them.
+/// The same, with pages that others have mapped as well divided among them; where that is not shown to
+/// us, as of what may not be read, they all count.
 fn proportional_bytes(pid: i32) -> u64 {
     of_a_living_thread(pid, |thread| {
-        let rollup = read(&format!("{thread}/smaps_rollup"))?;
         let status = read(&format!("{thread}/status"))?;
-        Some(kib(&rollup, "Pss:")? + kib(&status, "VmPTE:")?)
+        let rollup = read(&format!("{thread}/smaps_rollup"));
+        let pages = rollup.and_then(|rollup| kib(&rollup, "Pss:"));
+        Some(pages.or_else(|| kib(&status, "VmRSS:"))? + kib(&status, "VmPTE:")?)
     })
 }
 
@@ -348,39 +393,82 @@ mod tests {
         );
     }
 
+    fn limits(memory_bytes_max: u64) -> Limits {
+        Limits {
+            memory_bytes_max,
+            processes_max: 1000,
+            workspace_bytes_max: 1 << 20,
+            workspace_files_max: 10,
+            cpu_seconds_max: 1,
+        }
+    }
+
+    fn counter(memory_bytes_max: u64, last: u64) -> Counter {
+        Counter {
+            limits: limits(memory_bytes_max),
+            last: UnitId(last),
+        }
+    }
+
+    fn own() -> i32 {
+        i32::try_from(std::process::id()).unwrap()
+    }
+
     #[test]
-    fn a_run_is_its_pid_namespace() {
-        let own = i32::try_from(std::process::id()).unwrap();
-        let run = |unit, namespace| Run {
-            unit: UnitId(unit),
-            namespace,
-            file_bytes: 0,
-        };
-        let runs = [run(1, namespace_of(own).unwrap()), run(2, 1)];
-        let over = |bytes_max| {
-            let last = UnitId(0);
-            Counter { bytes_max, last }.over(&runs)
-        };
-        assert_eq!(over(1), [UnitId(1)]);
-        assert_eq!(over(1 << 50), []);
+    fn a_run_is_its_pid_namespace_or_its_process_group() {
+        for tier in Tier::ALL {
+            let run = |unit, members| Run {
+                unit: UnitId(unit),
+                members,
+                files: Files::InMemory(0),
+            };
+            let nobody = match tier {
+                Tier::Native => Members::Namespace(1),
+                Tier::Landlock => Members::Group(i32::MAX),
+            };
+            let runs = [run(1, run_of(tier, own()).unwrap()), run(2, nobody)];
+            let over = |bytes_max| counter(bytes_max, 0).over(&runs);
+            assert_eq!(over(1), [(UnitId(1), Over::Memory)], "{tier:?}");
+            assert_eq!(over(1 << 50), [], "{tier:?}");
+        }
     }
 
     #[test]
     fn the_next_look_counts_for_whoever_was_not_counted_last() {
         // Its files are all that it may have, so that its own pages are in doubt.
-        let own = namespace_of(i32::try_from(std::process::id()).unwrap()).unwrap();
+        let own = run_of(Tier::Native, own()).unwrap();
         let run = |unit| Run {
             unit: UnitId(unit),
-            namespace: own,
-            file_bytes: 1 << 50,
+            members: own,
+            files: Files::InMemory(1 << 50),
         };
-        let mut counter = Counter {
-            bytes_max: 1 << 50,
-            last: UnitId(1),
+        let over = counter(1 << 50, 1).over(&[run(1), run(2), run(3)]);
+        let order: Vec<u64> = over.iter().map(|(unit, _)| unit.0).collect();
+        assert_eq!(order, [2, 3, 1]);
+    }
+
+    #[test]
+    fn on_a_host_a_run_has_files_and_processes_to_be_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = [Run {
+            unit: UnitId(1),
+            members: run_of(Tier::Landlock, own()).unwrap(),
+            files: Files::Below(folder.path().to_owned()),
+        }];
+        let over = |limits| {
+            Counter {
+                limits,
+                last: UnitId(0),
+            }
+            .over(&run)
         };
-        assert_eq!(
-            counter.over(&[run(1), run(2), run(3)]),
-            [UnitId(2), UnitId(3), UnitId(1)]
-        );
+        assert_eq!(over(limits(1 << 50)), []);
+        let none = Limits {
+            processes_max: 0,
+            ..limits(1 << 50)
+        };
+        assert_eq!(over(none), [(UnitId(1), Over::Processes)]);
+        fs::write(folder.path().join("file"), vec![1; 2 << 20]).unwrap();
+        assert_eq!(over(limits(1 << 50)), [(UnitId(1), Over::Disk)]);
     }
 }

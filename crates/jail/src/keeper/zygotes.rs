@@ -3,12 +3,15 @@
 use std::ffi::{CStr, CString};
 use std::io;
 use std::os::fd::{AsFd, IntoRawFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use rustix::process::Signal;
 use rustix::thread::LinkNameSpaceType;
-use wire::{Kind, Setup};
+use wire::{Kind, Setup, ToZygote};
 
+use super::unit::Ground;
 use crate::sys::{self, Side, SingleThread};
 use crate::walls::{Doing, WallError, capabilities, template};
 use crate::zygote::CONTROL;
@@ -55,11 +58,11 @@ pub(super) struct Bounds {
 pub(super) const FORKS_MAX: u64 = 10_000;
 
 impl Zygote {
-    /// Executes an interpreter inside the template.
+    /// Executes an interpreter on the ground of its tier.
     pub(super) fn start(
         proof: SingleThread,
         setup: &Setup,
-        template: &OwnedFd,
+        ground: &Ground,
         kind: Kind,
         bounds: Bounds,
         own_user: bool,
@@ -67,16 +70,25 @@ impl Zygote {
         let (ours, theirs) = wire::pair().doing("make a zygote's socket")?;
         let started = Instant::now();
         match sys::clone_process(proof, 0).doing("fork a zygote")? {
-            Side::Parent { pidfd, .. } => Ok(Self {
-                kind,
-                control: ours,
-                pidfd,
-                phase: Phase::Warming,
-                forks: 0,
-                owes_since: Some(started),
-            }),
+            Side::Parent { pidfd, .. } => {
+                let told = match ground {
+                    Ground::Native(_) => wire::Ground::Native,
+                    Ground::Landlock(home) => home.ground(&setup.runtime),
+                };
+                wire::send(&ours, &ToZygote::Ground(told), &[])
+                    .map_err(io::Error::other)
+                    .doing("tell a zygote what it stands on")?;
+                Ok(Self {
+                    kind,
+                    control: ours,
+                    pidfd,
+                    phase: Phase::Warming,
+                    forks: 0,
+                    owes_since: Some(started),
+                })
+            }
             Side::Child => {
-                let error = become_zygote(setup, template, &theirs, kind, bounds, own_user);
+                let error = become_zygote(setup, ground, &theirs, kind, bounds, own_user);
                 drop(io::Write::write_fmt(
                     &mut io::stderr(),
                     format_args!("hognose zygote: {error}\n"),
@@ -93,19 +105,26 @@ impl Zygote {
 
 fn become_zygote(
     setup: &Setup,
-    template: &OwnedFd,
+    ground: &Ground,
     control: &OwnedFd,
     kind: Kind,
     bounds: Bounds,
     own_user: bool,
 ) -> WallError {
-    let prepared = || -> Result<Vec<CString>, WallError> {
-        rustix::thread::move_into_link_name_space(template.as_fd(), Some(LinkNameSpaceType::Mount))
+    let prepared = || -> Result<Execution, WallError> {
+        if let Ground::Native(template) = ground {
+            rustix::thread::move_into_link_name_space(
+                template.as_fd(),
+                Some(LinkNameSpaceType::Mount),
+            )
             .doing("enter the template")?;
+        }
         rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
             .doing("die with the keeper")?;
-        // The sockets of the keeper and of other kinds' runs are not to be counted from here.
-        sys::unshare(libc::CLONE_NEWNET).doing("make the zygote's network namespace")?;
+        if let Ground::Native(_) = ground {
+            // The sockets of the keeper and of other kinds' runs are not to be counted from here.
+            sys::unshare(libc::CLONE_NEWNET).doing("make the zygote's network namespace")?;
+        }
         sys::reset_signals();
         let null = rustix::fs::openat(
             rustix::fs::CWD,
@@ -121,30 +140,81 @@ fn become_zygote(
         // Nothing may own what is closed next.
         let _number = null.into_raw_fd();
         sys::close_from(CONTROL.unsigned_abs() + 1).doing("close every other descriptor")?;
-        capabilities::keep_for_zygote(own_user)?;
-        arguments(setup, kind, bounds.data_bytes_max, bounds.processes_counted)
+        match ground {
+            Ground::Native(_) => capabilities::keep_for_zygote(own_user)?,
+            Ground::Landlock(_) => capabilities::raise_as_anybody()?,
+        }
+        Execution::of(setup, ground, kind, bounds)
             .map_err(io::Error::other)
             .doing("name the zygote")
     };
-    let arguments = match prepared() {
-        Ok(arguments) => arguments,
+    let Execution {
+        program,
+        arguments,
+        environment,
+    } = match prepared() {
+        Ok(execution) => execution,
         Err(error) => return error,
     };
     let arguments: Vec<&CStr> = arguments.iter().map(CString::as_c_str).collect();
-    let mut environment = ENVIRONMENT.to_vec();
-    if !setup.runtime.library_files.is_empty() {
-        environment.push(LIBRARIES_FIRST);
-    }
-    let source = sys::execute(c"/env/bin/python3", &arguments, &environment);
+    let environment: Vec<&CStr> = environment.iter().map(CString::as_c_str).collect();
+    let source = sys::execute(&program, &arguments, &environment);
     WallError {
-        doing: "execute /env/bin/python3".to_owned(),
+        doing: format!("execute {}", program.to_string_lossy()),
         source,
     }
 }
 
+/// What becomes a zygote.
+struct Execution {
+    program: CString,
+    arguments: Vec<CString>,
+    environment: Vec<CString>,
+}
+
+impl Execution {
+    fn of(
+        setup: &Setup,
+        ground: &Ground,
+        kind: Kind,
+        bounds: Bounds,
+    ) -> Result<Self, std::ffi::NulError> {
+        let (env, guest) = match ground {
+            Ground::Native(_) => (PathBuf::from(template::ENV), PathBuf::from(template::GUEST)),
+            Ground::Landlock(home) => (home.environment(), home.guest()),
+        };
+        // By its name the interpreter finds the environment.
+        let program = CString::new(env.join("bin/python3").into_os_string().into_vec())?;
+        let main = CString::new(guest.join("main.py").into_os_string().into_vec())?;
+        let in_env = |name: &str, path: &str, more: &str| {
+            let path = env.join(path);
+            CString::new(
+                [
+                    name.as_bytes(),
+                    path.as_os_str().as_bytes(),
+                    more.as_bytes(),
+                ]
+                .concat(),
+            )
+        };
+        let mut environment: Vec<CString> = ENVIRONMENT.iter().map(|&name| name.into()).collect();
+        environment.push(in_env("PATH=", "bin", ":/usr/bin")?);
+        if !setup.runtime.library_files.is_empty() {
+            environment.push(in_env("LD_LIBRARY_PATH=", "lib", "")?);
+        }
+        let fixed = [&program, c"-I", c"-X", c"utf8", &main];
+        let mut arguments: Vec<CString> = fixed.iter().map(|&part| part.to_owned()).collect();
+        arguments.extend(arguments_of(setup, kind, bounds)?);
+        Ok(Self {
+            program,
+            arguments,
+            environment,
+        })
+    }
+}
+
 /// The whole environment of a zygote, and so of every program: nothing of the host's.
-const ENVIRONMENT: [&CStr; 14] = [
-    c"PATH=/env/bin:/usr/bin",
+const ENVIRONMENT: [&CStr; 13] = [
     c"HOME=/box/work",
     c"USER=nobody",
     c"LANG=C.UTF-8",
@@ -163,14 +233,11 @@ const ENVIRONMENT: [&CStr; 14] = [
     c"LD_BIND_NOW=1",
 ];
 
-/// Added where the interpreter comes with libraries of its own ([`template::LIBRARIES`]).
-const LIBRARIES_FIRST: &CStr = c"LD_LIBRARY_PATH=/env/lib";
-
-fn arguments(
+/// What `guest/main.py` is told.
+fn arguments_of(
     setup: &Setup,
     kind: Kind,
-    data_bytes_max: Option<u64>,
-    counted: bool,
+    bounds: Bounds,
 ) -> Result<Vec<CString>, std::ffi::NulError> {
     let kind = match kind {
         Kind::Core => "core",
@@ -181,7 +248,7 @@ fn arguments(
     // Of two equal limits on processes the resource limit would refuse first, and nobody would hear
     // of it: where the cgroup counts them, it is to be the one that refuses. A fork counts for the
     // resource limit before the cgroup is asked, and every process of a run may be at it at once.
-    let processes_max = match counted {
+    let processes_max = match bounds.processes_counted {
         true => limits
             .processes_max
             .saturating_add(limits.processes_max)
@@ -189,19 +256,13 @@ fn arguments(
         false => limits.processes_max,
     };
     [
-        // By its name the interpreter finds the environment.
-        "/env/bin/python3".to_owned(),
-        "-I".to_owned(),
-        "-X".to_owned(),
-        "utf8".to_owned(),
-        format!("{}/main.py", template::GUEST),
         kind.to_owned(),
         limits.memory_bytes_max.to_string(),
         processes_max.to_string(),
         limits.workspace_bytes_max.to_string(),
         limits.workspace_files_max.to_string(),
         limits.cpu_seconds_max.to_string(),
-        data_bytes_max.unwrap_or(0).to_string(),
+        bounds.data_bytes_max.unwrap_or(0).to_string(),
         setup.imports_allowed.join(","),
     ]
     .into_iter()

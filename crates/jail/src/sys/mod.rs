@@ -130,26 +130,21 @@ pub fn exit_now(code: i32) -> ! {
     unsafe { libc::_exit(code) }
 }
 
-/// Reaps one dead child, any of them, if there is one.
+/// Reaps a dead child, if it is dead.
 ///
 /// # Errors
 ///
-/// `ECHILD` is answered as `None`; others are the kernel's.
-pub fn reap() -> io::Result<Option<(i32, wire::Exit)>> {
+/// The kernel's: it must be a child of ours.
+pub fn reap(pid: i32) -> io::Result<Option<wire::Exit>> {
     let mut status = 0;
     // SAFETY: all zeroes is a valid `rusage`, a struct of integers.
     let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
     // SAFETY: both pointers are to live variables of the types that `wait4` writes.
-    let pid = unsafe { libc::wait4(-1, &raw mut status, libc::WNOHANG, &raw mut usage) };
-    if pid < 0 {
-        let error = io::Error::last_os_error();
-        return if error.raw_os_error() == Some(libc::ECHILD) {
-            Ok(None)
-        } else {
-            Err(error)
-        };
+    let reaped = unsafe { libc::wait4(pid, &raw mut status, libc::WNOHANG, &raw mut usage) };
+    if reaped < 0 {
+        return Err(io::Error::last_os_error());
     }
-    if pid == 0 {
+    if reaped == 0 {
         return Ok(None);
     }
     let micros = |t: libc::timeval| {
@@ -161,7 +156,7 @@ pub fn reap() -> io::Result<Option<(i32, wire::Exit)>> {
         cpu_us: micros(usage.ru_utime) + micros(usage.ru_stime),
         memory_peak_bytes: u64::try_from(usage.ru_maxrss).unwrap_or(0) * 1024,
     };
-    Ok(Some((pid, exit)))
+    Ok(Some(exit))
 }
 
 /// Processor time that a process has used, without its children. Microseconds; nothing if it is gone.
@@ -395,6 +390,72 @@ pub fn install_filter(program: &[libc::sock_filter]) -> io::Result<()> {
     }
 }
 
+/// Installs a seccomp filter on this process, for good, and returns the descriptor on which whoever
+/// holds it is asked what the filter does not decide.
+///
+/// # Errors
+///
+/// As [`install_filter`].
+pub fn install_asking_filter(program: &[libc::sock_filter]) -> io::Result<OwnedFd> {
+    let head = libc::sock_fprog {
+        len: u16::try_from(program.len()).map_err(io::Error::other)?,
+        filter: program.as_ptr().cast_mut(),
+    };
+    // SAFETY: as in `install_filter`; with this flag the kernel returns a new descriptor.
+    let fd = unsafe {
+        libc::syscall(
+            libc::SYS_seccomp,
+            libc::SECCOMP_SET_MODE_FILTER,
+            libc::SECCOMP_FILTER_FLAG_NEW_LISTENER,
+            &raw const head,
+        )
+    };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel made a new descriptor that nothing else owns.
+    Ok(unsafe { OwnedFd::from_raw_fd(RawFd::try_from(fd).map_err(io::Error::other)?) })
+}
+
+/// Takes the next question of an asking filter, which is there; the answer names it by this number.
+/// `None` if whoever asked was killed meanwhile.
+///
+/// # Errors
+///
+/// The kernel's.
+pub fn next_question(asks: BorrowedFd<'_>) -> io::Result<Option<u64>> {
+    // SAFETY: all zeroes is a valid `seccomp_notif`, a struct of integers, and what the kernel wants.
+    let mut question: libc::seccomp_notif = unsafe { std::mem::zeroed() };
+    // SAFETY: the pointer is to a live variable of the type that this request writes.
+    let got = unsafe { libc::ioctl(asks.as_raw_fd(), NOTIF_RECV, &raw mut question) };
+    if got == 0 {
+        return Ok(Some(question.id));
+    }
+    let error = io::Error::last_os_error();
+    match error.raw_os_error() {
+        Some(libc::ENOENT | libc::EINTR) => Ok(None),
+        _ => Err(error),
+    }
+}
+
+/// Answers a question: the call goes on, or fails with `EAGAIN`. One whose asker is gone is passed over.
+pub fn answer_question(asks: BorrowedFd<'_>, question: u64, goes_on: bool) {
+    const CONTINUE: u32 = 1;
+    let answer = libc::seccomp_notif_resp {
+        id: question,
+        val: 0,
+        error: if goes_on { 0 } else { -libc::EAGAIN },
+        flags: if goes_on { CONTINUE } else { 0 },
+    };
+    // SAFETY: the pointer is to a live variable of the type that this request reads.
+    unsafe { libc::ioctl(asks.as_raw_fd(), NOTIF_SEND, &raw const answer) };
+}
+
+/// `SECCOMP_IOCTL_NOTIF_RECV` and `SECCOMP_IOCTL_NOTIF_SEND` of the kernel's `linux/seccomp.h`, which are made
+/// of the sizes of what they move.
+const NOTIF_RECV: libc::c_ulong = 0xC050_2100;
+const NOTIF_SEND: libc::c_ulong = 0xC018_2101;
+
 /// What a Landlock ruleset handles; `struct landlock_ruleset_attr` of the kernel.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
@@ -552,6 +613,8 @@ mod tests {
     fn layouts_are_the_kernels() {
         assert_eq!(size_of::<LandlockHandled>(), 24);
         assert_eq!(size_of::<LandlockBeneath>(), 12);
+        assert_eq!(size_of::<libc::seccomp_notif>(), 0x50);
+        assert_eq!(size_of::<libc::seccomp_notif_resp>(), 0x18);
     }
 
     #[test]

@@ -80,6 +80,27 @@ pub fn raise() -> Result<(), WallError> {
     rustix::thread::set_no_new_privs(true).doing("set no_new_privs")
 }
 
+/// The same for who may have none to begin with: without the capability for it the bits and the
+/// bounding set cannot be changed, and without new privileges neither gives back what is dropped here.
+///
+/// # Errors
+///
+/// The kernel's.
+pub fn raise_as_anybody() -> Result<(), WallError> {
+    let own = rustix::thread::capabilities(None).doing("read our capabilities")?;
+    if own.effective.contains(CapabilitySet::SETPCAP) {
+        return raise();
+    }
+    rustix::thread::set_no_new_privs(true).doing("set no_new_privs")?;
+    rustix::thread::clear_ambient_capability_set().doing("clear the ambient capabilities")?;
+    let none = CapabilitySets {
+        effective: CapabilitySet::empty(),
+        permitted: CapabilitySet::empty(),
+        inheritable: CapabilitySet::empty(),
+    };
+    rustix::thread::set_capabilities(None, none).doing("drop all capabilities")
+}
+
 fn drop_bounding(kept: CapabilitySet) -> io::Result<()> {
     for number in 0..NUMBERS {
         let capability = CapabilitySet::from_bits_retain(1 << number);

@@ -311,7 +311,7 @@ impl Leaf {
             }),
             out_of_memory: (killed || near_the_limit) && self.kills() > self.kills_before,
             out_of_processes: all_were_there && self.refusals() > 0,
-            out_of_cpu: false,
+            ..Tally::default()
         }
     }
 
@@ -590,7 +590,7 @@ mod tests {
             processes_peak: Some(11),
             out_of_memory: true,
             out_of_processes: true,
-            out_of_cpu: false,
+            ..Tally::default()
         };
         assert_eq!((leaf.tally(false), leaf.is_worn()), (full, true));
     }

@@ -3,9 +3,12 @@
 //! A second layer behind mounts and seccomp. All rights that the running kernel's ABI knows are
 //! handled, so what is not granted here is refused.
 
-use std::ffi::CStr;
+use std::borrow::Cow;
+use std::ffi::{CStr, CString};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use rustix::fs::{CWD, Mode, OFlags};
 
@@ -14,6 +17,8 @@ use crate::sys::{self, LandlockHandled};
 
 /// The least that is accepted: with ABI 3 (Linux 6.2) truncation is covered.
 pub const ABI_MIN: i64 = 3;
+/// The least where Landlock alone keeps a run from signals to the host's processes: ABI 6 (Linux 6.12).
+pub const ABI_MIN_ALONE: i64 = 6;
 
 const EXECUTE: u64 = 1;
 const WRITE_FILE: u64 = 1 << 1;
@@ -39,28 +44,101 @@ const OWN: u64 = FILES_ABI_3 & !(EXECUTE | MAKE_CHAR | MAKE_SOCK | MAKE_BLOCK);
 /// On a device: no folder rights may be named.
 const DEVICE: u64 = READ_FILE | WRITE_FILE | TRUNCATE;
 
-/// What may be done below which folder of the run's root.
-const GRANTS: [(&CStr, u64); 8] = [
-    (c"/", READ_DIR),
-    (c"/usr", READ | EXECUTE),
-    (c"/env", READ | EXECUTE),
-    (c"/etc", READ),
-    (c"/proc", READ),
-    (c"/dev", READ),
-    (c"/dev/null", DEVICE),
-    (c"/box", OWN),
+/// What may be done with a file, or below a folder.
+#[derive(Debug, Clone)]
+pub struct Grant {
+    path: Cow<'static, CStr>,
+    rights: u64,
+    /// Whether it may be missing, which leaves it refused.
+    may_be_missing: bool,
+}
+
+/// In a root of the run's own.
+pub static OWN_ROOT: [Grant; 8] = [
+    Grant::on(c"/", READ_DIR),
+    Grant::on(c"/usr", READ | EXECUTE),
+    Grant::on(c"/env", READ | EXECUTE),
+    Grant::on(c"/etc", READ),
+    Grant::on(c"/proc", READ),
+    Grant::on(c"/dev", READ),
+    Grant::on(c"/dev/null", DEVICE),
+    Grant::on(c"/box", OWN),
 ];
 
-/// Raises the wall on this process, for good. Takes the paths of the run's root.
+/// On a host's own files, of what is there for everybody: what C libraries and interpreters read of
+/// themselves. The caller is in the folder that is the run's own.
+pub static HOST: [Grant; 13] = [
+    Grant::on(c".", OWN),
+    Grant::on(c"/dev/null", DEVICE),
+    Grant::on(c"/dev/full", READ_FILE),
+    Grant::on(c"/dev/random", READ_FILE),
+    Grant::on(c"/dev/urandom", READ_FILE),
+    Grant::where_there(c"/etc/ld.so.cache", READ_FILE),
+    Grant::where_there(c"/etc/localtime", READ_FILE),
+    Grant::where_there(c"/etc/mime.types", READ_FILE),
+    // Of the program itself, not of its children.
+    Grant::on(c"/proc/self/fd", READ_DIR),
+    Grant::on(c"/proc/self/maps", READ_FILE),
+    Grant::on(c"/proc/self/stat", READ_FILE),
+    Grant::on(c"/proc/self/statm", READ_FILE),
+    Grant::on(c"/proc/self/status", READ_FILE),
+];
+
+impl Grant {
+    const fn on(path: &'static CStr, rights: u64) -> Self {
+        Self {
+            path: Cow::Borrowed(path),
+            rights,
+            may_be_missing: false,
+        }
+    }
+
+    const fn where_there(path: &'static CStr, rights: u64) -> Self {
+        Self {
+            path: Cow::Borrowed(path),
+            rights,
+            may_be_missing: true,
+        }
+    }
+
+    /// Reading a file, or below a folder, and executing it if that is asked for.
+    ///
+    /// # Errors
+    ///
+    /// If the path holds a NUL.
+    pub fn to_read(path: &Path, and_execute: bool) -> io::Result<Self> {
+        let rights = match (path.is_dir(), and_execute) {
+            (true, _) => READ,
+            (false, true) => READ_FILE | EXECUTE,
+            (false, false) => READ_FILE,
+        };
+        let path = CString::new(path.as_os_str().as_bytes())?;
+        Ok(Self {
+            path: Cow::Owned(path),
+            rights,
+            may_be_missing: true,
+        })
+    }
+}
+
+/// Raises the wall on this process, for good: `abi_min` is the least ABI that is accepted.
 ///
 /// # Errors
 ///
-/// The kernel's, or an ABI below [`ABI_MIN`].
-pub fn raise() -> Result<(), WallError> {
+/// The kernel's, or a lesser ABI.
+pub fn raise<'a, G>(abi_min: i64, grants: G) -> Result<(), WallError>
+where
+    G: Iterator<Item = &'a Grant>,
+{
     let abi = sys::landlock_abi().doing("ask for Landlock")?;
-    if abi < ABI_MIN {
+    if abi < abi_min {
         return Err(io::Error::other(format!(
-            "the kernel has Landlock ABI {abi}, at least {ABI_MIN} (Linux 6.2) is needed"
+            "the kernel has Landlock ABI {abi}, at least {abi_min} is needed ({})",
+            if abi_min > ABI_MIN {
+                "Linux 6.12"
+            } else {
+                "Linux 6.2"
+            }
         )))
         .doing("use Landlock");
     }
@@ -75,12 +153,14 @@ pub fn raise() -> Result<(), WallError> {
         _ => 24,
     };
     let ruleset = sys::landlock_ruleset(&handled, size).doing("make a Landlock ruleset")?;
-    for (path, rights) in GRANTS {
-        let granted = grant(ruleset.as_fd(), path, rights);
-        granted.map_err(|source| WallError {
-            doing: format!("grant rights on {}", path.to_string_lossy()),
-            source,
-        })?;
+    for given in grants {
+        match grant(ruleset.as_fd(), &given.path, given.rights) {
+            Err(error) if given.may_be_missing && error.kind() == io::ErrorKind::NotFound => {}
+            granted => granted.map_err(|source| WallError {
+                doing: format!("grant rights on {}", given.path.to_string_lossy()),
+                source,
+            })?,
+        }
     }
     restrict(ruleset.as_fd())
 }

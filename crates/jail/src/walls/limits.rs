@@ -17,15 +17,23 @@ const LOCKED_BYTES_MAX: u64 = 64 << 10;
 /// Pending signals and POSIX timers.
 const SIGNALS_PENDING_MAX: u64 = 64;
 
+/// What resource limits bound beside what holds for every process.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// Most private memory of a process, where no cgroup bounds the run's. Bytes.
+    pub data_bytes_max: Option<u64>,
+    /// Whether the kernel counts the run's processes apart from all others, so that its limit on them is
+    /// one of the run's.
+    pub processes: bool,
+}
+
 /// Lowers every limit, hard and soft; nothing in a run can raise them again.
-///
-/// `data_bytes_max` bounds the private memory of each process where no cgroup bounds the run's.
 ///
 /// # Errors
 ///
 /// The kernel's.
-pub fn raise(limits: &Limits, data_bytes_max: Option<u64>) -> Result<(), WallError> {
-    for (resource, max) in table(limits, data_bytes_max) {
+pub fn raise(limits: &Limits, bounds: Bounds) -> Result<(), WallError> {
+    for (resource, max) in table(limits, bounds) {
         let before = rustix::process::getrlimit(resource)
             .maximum
             .unwrap_or(u64::MAX);
@@ -47,15 +55,19 @@ pub fn raise(limits: &Limits, data_bytes_max: Option<u64>) -> Result<(), WallErr
 /// # Errors
 ///
 /// If one is higher than it was set.
-pub fn stand(limits: &Limits, data_bytes_max: Option<u64>) -> Result<(), WallError> {
-    for (resource, max) in table(limits, data_bytes_max) {
+pub fn stand(limits: &Limits, bounds: Bounds) -> Result<(), WallError> {
+    for (resource, max) in table(limits, bounds) {
         let now = rustix::process::getrlimit(resource);
         verify(now.maximum.is_some_and(|now| now <= max), "resource limits")?;
     }
     Ok(())
 }
 
-fn table(limits: &Limits, data_bytes_max: Option<u64>) -> impl Iterator<Item = (Resource, u64)> {
+fn table(limits: &Limits, bounds: Bounds) -> impl Iterator<Item = (Resource, u64)> {
+    // Threads count as processes. Counted by user in the run's own user namespace, where only the
+    // program and its children live: the program itself and the process that holds its memory are two
+    // more.
+    let processes_max = u64::from(limits.processes_max) + 2;
     [
         (Resource::Core, 0),
         (Resource::Cpu, u64::from(limits.cpu_seconds_max)),
@@ -64,10 +76,6 @@ fn table(limits: &Limits, data_bytes_max: Option<u64>) -> impl Iterator<Item = (
             FILE_BYTES_MAX.max(limits.workspace_bytes_max),
         ),
         (Resource::Nofile, DESCRIPTORS_MAX),
-        // Threads count as processes. Counted by user in the run's own user namespace, where only
-        // the program and its children live: the program itself and the process that holds its
-        // memory are two more.
-        (Resource::Nproc, u64::from(limits.processes_max) + 2),
         (Resource::Stack, STACK_BYTES_MAX),
         (Resource::Memlock, LOCKED_BYTES_MAX),
         (Resource::Sigpending, SIGNALS_PENDING_MAX),
@@ -76,5 +84,6 @@ fn table(limits: &Limits, data_bytes_max: Option<u64>) -> impl Iterator<Item = (
         (Resource::Rtprio, 0),
     ]
     .into_iter()
-    .chain(data_bytes_max.map(|max| (Resource::Data, max)))
+    .chain(bounds.data_bytes_max.map(|max| (Resource::Data, max)))
+    .chain(bounds.processes.then_some((Resource::Nproc, processes_max)))
 }

@@ -10,9 +10,11 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::str::FromStr;
 
 use libc::sock_filter;
+use wire::Tier;
 
 use super::{Doing, WallError, verify};
 use crate::sys;
@@ -31,6 +33,8 @@ const X32: u32 = 0x4000_0000;
 const ALLOW: u32 = 0x7fff_0000;
 const KILL: u32 = 0x8000_0000;
 const ERRNO: u32 = 0x0005_0000;
+/// The call waits until whoever listens has decided.
+const ASK: u32 = 0x7fc0_0000;
 
 const LOAD: u16 = 0x20; // BPF_LD | BPF_W | BPF_ABS
 const RETURN: u16 = 0x06; // BPF_RET | BPF_K
@@ -93,6 +97,11 @@ enum Check {
     /// `mmap` of memory that processes share and no file has, in small pieces only. Without a cgroup
     /// it is counted by its pieces, since pages that leave the page tables are seen nowhere else.
     MmapCounted,
+    /// The same without those about the caller's death and whether others may look into it, by which
+    /// the keeper and the watch reach a run that has no PID namespace.
+    PrctlShared,
+    /// What names the caller by 0 and nobody else.
+    SelfOnly,
     /// `prlimit64` of the caller.
     PrlimitTarget,
     /// `mknod` of a plain file or a fifo.
@@ -186,19 +195,12 @@ impl Check {
                 ],
                 errno(libc::EINVAL),
             ),
-            Self::PrctlOption => one_of(
-                0,
-                &[
-                    1, 2, 3, 4, // PDEATHSIG and DUMPABLE: about the caller only
-                    15, 16, // NAME
-                    21, // GET_SECCOMP
-                    23, // CAPBSET_READ
-                    27, // GET_SECUREBITS
-                    29, 30, // TIMERSLACK
-                    39, // GET_NO_NEW_PRIVS
-                ],
-                errno(libc::EPERM),
-            ),
+            Self::PrctlOption => {
+                // PDEATHSIG and DUMPABLE: about the caller only.
+                let options: Vec<_> = [1, 2, 3, 4].into_iter().chain(PRCTL_HARMLESS).collect();
+                one_of(0, &options, errno(libc::EPERM))
+            }
+            Self::PrctlShared => one_of(0, &PRCTL_HARMLESS, errno(libc::EPERM)),
             Self::IoctlNumber => one_of(
                 1,
                 &[
@@ -230,12 +232,22 @@ impl Check {
                     give(ALLOW),
                 ]
             }
-            Self::PrlimitTarget => one_of(0, &[0], errno(libc::EPERM)),
+            Self::PrlimitTarget | Self::SelfOnly => one_of(0, &[0], errno(libc::EPERM)),
             Self::MknodMode => mknod(1),
             Self::MknodatMode => mknod(2),
         }
     }
 }
+
+/// Options of `prctl` that name a thread or only read, in every tier.
+const PRCTL_HARMLESS: [u32; 8] = [
+    15, 16, // NAME
+    21, // GET_SECCOMP
+    23, // CAPBSET_READ
+    27, // GET_SECUREBITS
+    29, 30, // TIMERSLACK
+    39, // GET_NO_NEW_PRIVS
+];
 
 fn one_of(at: u32, allowed: &[u32], refusal: u32) -> Vec<sock_filter> {
     let mut code = vec![load(argument(at))];
@@ -308,44 +320,86 @@ const ENTERING: [i64; 9] = [
 /// a cgroup counts those; without one there are no such calls, and programs copy by hand.
 const UNCOUNTED: [i64; 3] = [libc::SYS_splice, libc::SYS_tee, libc::SYS_sendfile];
 
+/// What is refused as well where a run shares the host's files with the server's user, and the host's
+/// processes with everybody's. Landlock says nothing of modes and times, and groups of processes are
+/// what such a run is ended by.
+const SHARED_REFUSED: [i64; 11] = [
+    libc::SYS_chmod,
+    libc::SYS_fchmod,
+    libc::SYS_fchmodat,
+    libc::SYS_fchmodat2,
+    libc::SYS_utime,
+    libc::SYS_utimes,
+    libc::SYS_utimensat,
+    libc::SYS_futimesat,
+    libc::SYS_setpgid,
+    libc::SYS_setsid,
+    libc::SYS_execveat,
+];
+/// The same for what carries descriptors, whose files nobody would see on their way.
+const SHARED_UNKNOWN: [i64; 2] = [libc::SYS_sendmsg, libc::SYS_sendmmsg];
+/// What makes a process or a thread, for which there the keeper is asked.
+const ASKED: [i64; 3] = [libc::SYS_clone, libc::SYS_fork, libc::SYS_vfork];
+
 /// A compiled list.
 #[derive(Debug)]
 pub struct Filter {
-    /// The list, without what it says of the calls of [`ENTERING`], which go through.
+    /// The list, without what it says of the calls by which a unit enters its run, which go through.
     zygote: Vec<sock_filter>,
     /// What the list says of those; all others go through.
     unit: Vec<sock_filter>,
+    /// For [`ASKED`]; all others go through.
+    asks: Vec<sock_filter>,
     allowed: usize,
 }
 
 impl Filter {
-    /// Compiles the list; `counts_all` where a cgroup counts all memory of a run.
+    /// Compiles the list for a tier; `counts_all` where a cgroup counts all memory of a run.
     ///
     /// # Errors
     ///
     /// If a line of the list cannot be read; a test keeps that from happening.
-    pub fn compile(counts_all: bool) -> Result<Self, WallError> {
-        let mut verdicts = parse(LIST).doing("read the list of system calls")?;
-        if !counts_all {
-            let mmap = number(libc::SYS_mmap).doing("read the list of system calls")?;
-            verdicts.insert(mmap, Verdict::Check(Check::MmapCounted));
-            for call in UNCOUNTED {
-                let number = number(call).doing("read the list of system calls")?;
-                verdicts.insert(number, UNKNOWN);
+    pub fn compile(tier: Tier, counts_all: bool) -> Result<Self, WallError> {
+        let doing = "compile the list of system calls";
+        let mut verdicts = parse(LIST).doing(doing)?;
+        let mut set = |calls: &[i64], verdict| -> io::Result<()> {
+            for call in calls {
+                verdicts.insert(number(*call)?, verdict);
             }
+            Ok(())
+        };
+        if !counts_all {
+            let check = Verdict::Check(Check::MmapCounted);
+            set(&[libc::SYS_mmap], check).doing(doing)?;
+            set(&UNCOUNTED, UNKNOWN).doing(doing)?;
         }
-        let allowed = verdicts.values().filter(|v| **v != REFUSED).count();
-        let mut entering = BTreeMap::new();
-        for call in ENTERING {
-            let number = number(call).doing("read the list of system calls")?;
+        let mut entering = ENTERING.to_vec();
+        if tier == Tier::Landlock {
+            set(&SHARED_REFUSED, REFUSED).doing(doing)?;
+            set(&SHARED_UNKNOWN, UNKNOWN).doing(doing)?;
+            let own = Verdict::Check(Check::SelfOnly);
+            set(&[libc::SYS_sched_setaffinity], own).doing(doing)?;
+            let prctl = Verdict::Check(Check::PrctlShared);
+            set(&[libc::SYS_prctl], prctl).doing(doing)?;
+            entering.extend([libc::SYS_setsid, libc::SYS_sendmsg]);
+        }
+        let refused = [REFUSED, UNKNOWN];
+        let allowed = verdicts.values().filter(|v| !refused.contains(v)).count();
+        let mut unit = BTreeMap::new();
+        for call in entering {
+            let number = number(call).doing(doing)?;
             let verdict = verdicts.insert(number, Verdict::Return(ALLOW));
-            entering.insert(number, verdict.unwrap_or(UNKNOWN));
+            unit.insert(number, verdict.unwrap_or(UNKNOWN));
         }
-        let compile =
-            |verdicts, others| assemble(verdicts, others).doing("compile the list of system calls");
+        let mut asks = BTreeMap::new();
+        for call in ASKED {
+            asks.insert(number(call).doing(doing)?, Verdict::Return(ASK));
+        }
+        let others = Verdict::Return(ALLOW);
         Ok(Self {
-            zygote: compile(&verdicts, UNKNOWN)?,
-            unit: compile(&entering, Verdict::Return(ALLOW))?,
+            zygote: assemble(&verdicts, UNKNOWN).doing(doing)?,
+            unit: assemble(&unit, others).doing(doing)?,
+            asks: assemble(&asks, others).doing(doing)?,
             allowed,
         })
     }
@@ -363,6 +417,16 @@ impl Filter {
     /// The kernel's.
     pub fn raise_in_zygote(&self) -> Result<(), WallError> {
         sys::install_filter(&self.zygote).doing("install the zygote's seccomp filter")
+    }
+
+    /// Has whoever holds the descriptor asked for each process and thread that this one or a child of
+    /// it makes. A zygote's fork does that before [`Filter::raise`].
+    ///
+    /// # Errors
+    ///
+    /// The kernel's.
+    pub fn ask_for_processes(&self) -> Result<OwnedFd, WallError> {
+        sys::install_asking_filter(&self.asks).doing("install the filter that asks")
     }
 
     /// Holds a fork of such a zygote to the whole list, for good.
@@ -401,6 +465,23 @@ pub fn stands() -> Result<(), WallError> {
         )?;
     }
     Ok(())
+}
+
+/// The same for what is refused on a host's files and processes only. With arguments that point nowhere
+/// the kernel itself answers otherwise.
+///
+/// # Errors
+///
+/// As [`stands`].
+pub fn shared_stands() -> Result<(), WallError> {
+    for number in [libc::SYS_chmod, libc::SYS_utimes, libc::SYS_setsid] {
+        verify(
+            sys::refused_with(number) == Some(libc::EPERM),
+            "the seccomp filter of a shared host",
+        )?;
+    }
+    let sent = sys::refused_with(libc::SYS_sendmsg);
+    verify(sent == Some(libc::ENOSYS), "that no descriptor is sent")
 }
 
 fn parse(list: &str) -> io::Result<BTreeMap<u32, Verdict>> {
@@ -572,7 +653,7 @@ mod tests {
     #[test]
     fn every_number_gets_the_verdict_of_the_list() {
         let list = parse(LIST).unwrap();
-        let filter = Filter::compile(true).unwrap();
+        let filter = Filter::compile(Tier::Native, true).unwrap();
         for number in (0..2000).chain([X32, X32 + 1, u32::MAX]) {
             let got = both(&filter, ARCHITECTURE, number, [1; 6]);
             match list.get(&number).copied().unwrap_or(UNKNOWN) {
@@ -587,7 +668,7 @@ mod tests {
 
     #[test]
     fn the_second_step_shuts_out_what_the_first_lets_through() {
-        let filter = Filter::compile(true).unwrap();
+        let filter = Filter::compile(Tier::Native, true).unwrap();
         let entering = ENTERING.map(number);
         for call in (0..2000).filter(|call| *call != number(libc::SYS_prctl)) {
             let of = |program| verdict(program, ARCHITECTURE, call, [1; 6]);
@@ -603,14 +684,42 @@ mod tests {
     }
 
     #[test]
+    fn on_the_hosts_files_and_processes_more_is_refused() {
+        let filter = Filter::compile(Tier::Landlock, false).unwrap();
+        let call = |call, first| {
+            let args = [first, 0, 0, 0, 0, 0];
+            both(&filter, ARCHITECTURE, number(call), args)
+        };
+        let refused = ERRNO | errno(libc::EPERM);
+        for name in SHARED_REFUSED {
+            assert_eq!(call(name, 0), refused, "call {name}");
+        }
+        assert_eq!(
+            call(libc::SYS_sendmsg, 0),
+            ERRNO | errno(libc::ENOSYS),
+            "descriptors on their way"
+        );
+        for (option, expected) in [(1, refused), (4, refused), (15, ALLOW), (39, ALLOW)] {
+            assert_eq!(call(libc::SYS_prctl, option), expected, "prctl {option}");
+        }
+        assert_eq!(call(libc::SYS_sched_setaffinity, 0), ALLOW);
+        assert_eq!(call(libc::SYS_sched_setaffinity, 1), refused);
+        let asks = |call, args| verdict(&filter.asks, ARCHITECTURE, number(call), args);
+        for name in ASKED {
+            assert_eq!(asks(name, [0; 6]), ASK, "call {name}");
+        }
+        assert_eq!(asks(libc::SYS_read, [0; 6]), ALLOW);
+    }
+
+    #[test]
     fn another_architecture_is_killed() {
-        let filter = Filter::compile(true).unwrap();
+        let filter = Filter::compile(Tier::Native, true).unwrap();
         assert_eq!(both(&filter, 0x4000_0003, 1, [0; 6]), KILL);
     }
 
     #[test]
     fn clone_makes_threads_and_processes_but_no_namespaces() {
-        let filter = Filter::compile(true).unwrap();
+        let filter = Filter::compile(Tier::Native, true).unwrap();
         let call = |flags| {
             both(
                 &filter,
@@ -636,7 +745,7 @@ mod tests {
 
     #[test]
     fn mknod_makes_fifos_and_files_but_no_devices() {
-        let filter = Filter::compile(true).unwrap();
+        let filter = Filter::compile(Tier::Native, true).unwrap();
         let call = |mode| {
             both(
                 &filter,
@@ -655,7 +764,7 @@ mod tests {
 
     #[test]
     fn there_are_no_sockets_but_unix_pairs() {
-        let filter = Filter::compile(true).unwrap();
+        let filter = Filter::compile(Tier::Native, true).unwrap();
         let call = |call, domain, kind| {
             both(
                 &filter,
@@ -678,7 +787,7 @@ mod tests {
 
     #[test]
     fn no_lease_is_taken_and_no_buffer_grows() {
-        let filter = Filter::compile(true).unwrap();
+        let filter = Filter::compile(Tier::Native, true).unwrap();
         let call = |call, args| both(&filter, ARCHITECTURE, number(call), args);
         for command in [8, 10, 15, 1024, 1026] {
             let verdict = call(libc::SYS_fcntl, [0, command, 0, 0, 0, 0]);
@@ -693,7 +802,7 @@ mod tests {
 
     #[test]
     fn what_is_sent_on_a_pair_goes_to_its_other_end() {
-        let filter = Filter::compile(true).unwrap();
+        let filter = Filter::compile(Tier::Native, true).unwrap();
         let call = |address| {
             let args = [3, 0, 1, 0, address, 0];
             both(&filter, ARCHITECTURE, number(libc::SYS_sendto), args)

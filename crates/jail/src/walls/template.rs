@@ -38,6 +38,8 @@ use crate::sys;
 pub const BOX: &str = "/box";
 /// Where our guest files lie.
 pub const GUEST: &str = "/usr/lib/hognose";
+/// Where the environment lies.
+pub const ENV: &str = "/env";
 /// Where single shared libraries lie that are in no library folder, such as a libpython beside its
 /// interpreter. The loader looks here first: the host's folders may hold others of the same name.
 pub const LIBRARIES: &str = "/env/lib";

@@ -215,7 +215,7 @@ impl Layers {
         value
     }
 
-    fn refuse(&self, key: &str, wanted: impl Into<String>) -> ConfigError {
+    pub(super) fn refuse(&self, key: &str, wanted: impl Into<String>) -> ConfigError {
         let origin = self.values.get(key).map(|(_, origin)| origin.clone());
         ConfigError::Value {
             key: key.to_owned(),

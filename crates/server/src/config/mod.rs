@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::IpNet;
-use sandbox::{CollectLimits, Limits, PoolSettings};
+use sandbox::{CollectLimits, Isolation, Kind, Limits, PoolSettings, Runtime, Setup, Tier};
 
 pub use admin_key::AdminKey;
 use layers::Layers;
@@ -51,6 +51,8 @@ pub struct Config {
     pub attachment_bytes_max: usize,
     /// Top-level modules a public program may import.
     pub imports_allowed: Vec<String>,
+    /// What may wall programs in.
+    pub isolation: Isolation,
     /// What the jail enforces.
     pub limits: Limits,
     /// Whether the limit on processor time is the wall clock's, as none was set.
@@ -167,6 +169,10 @@ pub fn load(
         attachments_max: layers.number("attachments_max", 0..=64)?,
         attachment_bytes_max: layers.number("attachment_bytes_max", 1..=1 << 30)?,
         imports_allowed: layers.list("imports_allowed", "top-level module names", module_name)?,
+        isolation: Isolation {
+            tier: tier(&layers, "isolation", Some("auto"))?,
+            min: tier(&layers, "isolation_min", None)?.unwrap_or(Tier::Landlock),
+        },
         limits,
         cpu_follows_wall: cpu_seconds_set.is_none(),
         output_bytes_max: layers.number("output_bytes_max", 1024..=1 << 30)?,
@@ -191,6 +197,33 @@ pub fn load(
         },
         remarks,
     })
+}
+
+impl Config {
+    /// What a keeper is told, by these settings; the tier is for [`sandbox::Pool`] to choose.
+    #[must_use]
+    pub fn setup(&self, runtime: Runtime, kinds: Vec<Kind>) -> Setup {
+        Setup {
+            tier: Tier::Native,
+            scratch: self.data_dir.clone(),
+            runtime,
+            limits: self.limits,
+            imports_allowed: self.imports_allowed.clone(),
+            kinds,
+        }
+    }
+}
+
+/// A tier by its name; `none` names the choice of no tier in particular, if there is one.
+fn tier(layers: &Layers, key: &str, none: Option<&str>) -> Result<Option<Tier>, ConfigError> {
+    let names = none.into_iter().chain(Tier::ALL.map(Tier::name));
+    let wanted = names.collect::<Vec<_>>().join(" or ");
+    let text = layers.text(key)?;
+    if Some(text) == none {
+        return Ok(None);
+    }
+    let named = Tier::ALL.into_iter().find(|tier| tier.name() == text);
+    named.map(Some).ok_or_else(|| layers.refuse(key, wanted))
 }
 
 /// Longest program that may be allowed. Code points; the import scan's stack grows with it.
@@ -241,6 +274,22 @@ mod tests {
 
     fn refusal(key: &str, value: &str) -> String {
         with(&[(key, value)]).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn isolation_is_named_or_chosen_down_to_a_floor() {
+        let isolation = |variables: &[_]| with(variables).unwrap().isolation;
+        let (native, landlock) = (Tier::Native, Tier::Landlock);
+        let expected = |tier, min| Isolation { tier, min };
+        assert_eq!(isolation(&[]), expected(None, landlock));
+        let named = isolation(&[("HOGNOSE_ISOLATION", "landlock")]);
+        assert_eq!(named, expected(Some(landlock), landlock));
+        let floor = isolation(&[("HOGNOSE_ISOLATION_MIN", "native")]);
+        assert_eq!(floor, expected(None, native));
+        let refused = refusal("HOGNOSE_ISOLATION", "docker");
+        assert!(refused.contains("auto or native or landlock"), "{refused}");
+        let refused = refusal("HOGNOSE_ISOLATION_MIN", "auto");
+        assert!(refused.contains("native or landlock"), "{refused}");
     }
 
     #[test]

@@ -1,19 +1,21 @@
 //! A unit's life in the keeper: made, ready, running, dead.
 
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, IoSliceMut};
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Instant;
 
 use rustix::io::Errno;
-use rustix::net::RecvFlags;
-use wire::{Exit, Frame, FromInit, FromKeeper, Kind, Run, Tally, UnitId};
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
+use wire::{Exit, Frame, FromInit, FromKeeper, Kind, Members, Over, Run, Tally, UnitId};
 
-use super::super::unit::{Parts, Phase, ServerEnds, Unit, UnitEnds};
+use super::super::unit::{Ground, Life, Parts, Phase, ServerEnds, Unit};
 use super::super::watch::{self, Watch};
 use super::super::zygotes::{self, Zygote, ZygoteId};
-use super::super::{locks, reap_all};
+use super::super::{home, locks, reap_all};
 use super::{ANSWER_MAX, Keeper, ServerGone, Source, add, forget};
+use crate::sys::{self, Side};
 use crate::walls::{Doing, WallError};
 
 /// Which part of the limit a program may lack that the kernel killed for its processor time: the kernel
@@ -26,12 +28,30 @@ fn tally(unit: &Unit, exit: Exit, cpu_seconds_max: u32) -> Tally {
     let of_leaf = unit.leaf.as_ref().map(|leaf| leaf.tally(killed));
     let counted = of_leaf.unwrap_or_default();
     let cpu_us_max = u64::from(cpu_seconds_max) * 1_000_000;
-    let out_of_memory = unit.out_of_memory || counted.out_of_memory;
+    let is_over = |what| unit.over == Some(what);
+    let was_refused = matches!(&unit.life, Life::Group(group) if group.was_refused());
     Tally {
-        out_of_memory,
+        out_of_memory: counted.out_of_memory || is_over(Over::Memory),
+        out_of_processes: counted.out_of_processes || was_refused || is_over(Over::Processes),
+        out_of_disk: is_over(Over::Disk),
         out_of_cpu: killed && exit.cpu_us >= cpu_us_max - cpu_us_max / CPU_SHARE_UNSEEN,
         ..counted
     }
+}
+
+/// What a unit says on its job's socket, and the descriptor beside it, if one is there.
+fn hear(job: &OwnedFd, said: &mut [u8]) -> Result<(usize, Option<OwnedFd>), Errno> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+    let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
+    let mut parts = [IoSliceMut::new(said)];
+    let heard = rustix::net::recvmsg(job, &mut parts, &mut ancillary, flags)?;
+    let mut descriptors = ancillary.drain().filter_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(descriptors) => Some(descriptors),
+        _ => None,
+    });
+    let descriptor = descriptors.next().and_then(|mut first| first.next());
+    Ok((heard.bytes, descriptor))
 }
 
 impl Keeper {
@@ -54,6 +74,10 @@ impl Keeper {
                     // Its end is told when its init is dead.
                     Some((unit, _)) => {
                         unit.kill(&self.epoll);
+                        if let Life::Group(group) = &mut unit.life {
+                            // The zygote was not told of it.
+                            group.is_over();
+                        }
                         Ok(())
                     }
                     None => self.tell(&FromKeeper::Gone { unit: id }),
@@ -69,11 +93,11 @@ impl Keeper {
         };
         let parts = Parts {
             proof: self.proof,
-            template: &self.template,
+            ground: &self.ground,
             lifeline: &self.lifeline.0,
             limits: &self.setup.limits,
         };
-        let unit = match Unit::make(parts, zygote, self.users.take(id)) {
+        let unit = match Unit::make(parts, id, zygote, self.users.take(id)) {
             Ok(unit) => Unit { leaf, ..unit },
             Err(error) => {
                 self.users.give_back(id);
@@ -87,9 +111,15 @@ impl Keeper {
             .units
             .entry(id)
             .or_insert_with(|| (unit, Instant::now()));
-        add(&self.epoll, unit.init.as_fd(), Source::Init(id)).doing("watch the init")?;
+        if let Life::Init(init) = &unit.life {
+            add(&self.epoll, init.as_fd(), Source::Init(id)).doing("watch the init")?;
+        }
         if let Phase::Mounting(from_init, ..) = &unit.phase {
             add(&self.epoll, from_init.as_fd(), Source::Preparing(id)).doing("hear the init")?;
+        }
+        if matches!(unit.phase, Phase::Waiting(..)) {
+            let fork = self.order_fork(id, &[]).map_err(io::Error::other);
+            fork.doing("make a unit")?;
         }
         Ok(())
     }
@@ -108,8 +138,8 @@ impl Keeper {
                         message: FromInit::Mounted,
                         descriptors,
                     })) => {
-                        unit.phase = Phase::Entering(ends);
-                        self.order_fork(id, &unit_ends, &descriptors)
+                        unit.phase = Phase::Waiting(unit_ends, ends);
+                        self.order_fork(id, &descriptors)
                     }
                     Ok(Some(Frame {
                         message: FromInit::Failed { reason },
@@ -127,45 +157,67 @@ impl Keeper {
         }
     }
 
-    fn order_fork(
-        &mut self,
-        id: UnitId,
-        ends: &UnitEnds,
-        namespaces: &[OwnedFd],
-    ) -> Result<(), String> {
+    /// Has the zygote fork a unit that waits for it; `namespaces` are its init's, if it has one.
+    fn order_fork(&mut self, id: UnitId, namespaces: &[OwnedFd]) -> Result<(), String> {
         let Some((unit, _)) = self.units.get_mut(&id) else {
             return Ok(());
         };
-        // The first is the PID namespace's, and the kernel numbers namespaces as files.
-        let processes = namespaces.first().ok_or("its namespaces are missing")?;
-        let number = rustix::fs::fstat(processes).map_err(|e| e.to_string())?;
-        unit.namespace = Some(number.st_ino);
-        if let Phase::Entering(ends) = &unit.phase {
-            add(&self.epoll, ends.job.as_fd(), Source::Preparing(id)).map_err(|e| e.to_string())?;
-        }
+        let (unit_ends, ends) = match std::mem::replace(&mut unit.phase, Phase::Ready) {
+            Phase::Waiting(unit_ends, ends) => (unit_ends, ends),
+            other => {
+                unit.phase = other;
+                return Ok(());
+            }
+        };
+        let added = add(&self.epoll, ends.job.as_fd(), Source::Preparing(id));
+        unit.phase = Phase::Entering(ends);
+        added.map_err(|e| e.to_string())?;
+        let place: Vec<_> = match unit.life {
+            Life::Init(_) => {
+                // The first is the PID namespace's, and the kernel numbers namespaces as files.
+                let processes = namespaces.first().ok_or("its namespaces are missing")?;
+                let number = rustix::fs::fstat(processes).map_err(|e| e.to_string())?;
+                unit.members = Some(Members::Namespace(number.st_ino));
+                namespaces.iter().map(AsFd::as_fd).collect()
+            }
+            Life::Group(_) => vec![unit.own_box.as_fd()],
+        };
         let zygote = self
             .zygotes
             .get_mut(&unit.zygote)
             .ok_or("its zygote died")?;
         zygote.forks += 1;
         zygote.owes_since.get_or_insert_with(Instant::now);
-        ends.order(&zygote.control, id, namespaces, unit.leaf.as_ref())
+        unit_ends
+            .order(&zygote.control, id, &place, unit.leaf.as_ref())
             .map_err(|e| format!("cannot order a fork: {e}"))
     }
 
     /// A unit says that its walls stand, or which one does not.
     fn hear_unit(&mut self, id: UnitId, ends: ServerEnds) -> Result<(), ServerGone> {
         let mut said = [0; 512];
-        let count = match rustix::net::recv(&ends.job, &mut said, RecvFlags::DONTWAIT) {
-            Ok((count, _)) => count,
+        let (count, descriptor) = match hear(&ends.job, &mut said) {
             Err(Errno::AGAIN | Errno::INTR) => {
                 if let Some((unit, _)) = self.units.get_mut(&id) {
                     unit.phase = Phase::Entering(ends);
                 }
                 return Ok(());
             }
-            Err(_) => 0,
+            heard => heard.unwrap_or_default(),
         };
+        if let (Some([wire::job::ASKS]), Some(asks)) = (said.get(..count), descriptor) {
+            let tasks_max = self.setup.limits.processes_max.saturating_add(1);
+            let Some((unit, _)) = self.units.get_mut(&id) else {
+                return Ok(());
+            };
+            unit.phase = Phase::Entering(ends);
+            if let Life::Group(group) = &mut unit.life {
+                let asks = group.asks_on(asks, tasks_max);
+                // If nobody listens, whoever asks waits, until its time is over.
+                let _listened_to = add(&self.epoll, asks.as_fd(), Source::Asks(id));
+            }
+            return Ok(());
+        }
         forget(&self.epoll, &ends.job);
         match said.get(..count) {
             Some([wire::job::READY]) => self.hand_over(id, &ends),
@@ -173,6 +225,58 @@ impl Keeper {
                 self.fail(id, String::from_utf8_lossy(reason).into_owned())
             }
             _ => self.fail(id, "the unit died while it raised its walls".to_owned()),
+        }
+    }
+
+    /// The zygote has forked a unit.
+    pub(super) fn unit_is_forked(&mut self, id: UnitId, pid: i32, pidfd: Option<OwnedFd>) {
+        if let Some((unit, _)) = self.units.get_mut(&id) {
+            unit.pid = Some(pid);
+            if let Life::Group(group) = &mut unit.life {
+                group.led_by(pid, pidfd);
+                unit.members = Some(Members::Group(pid));
+            }
+        }
+    }
+
+    /// A run asks for a process.
+    pub(super) fn hear_question(&mut self, id: UnitId) {
+        if let Some((unit, _)) = self.units.get_mut(&id)
+            && let Life::Group(group) = &mut unit.life
+            && let Some(asks) = group.hear_question()
+        {
+            forget(&self.epoll, &asks);
+        }
+    }
+
+    /// Answers the runs that wait for a process, and buries those of which nothing is left.
+    pub(super) fn tend_groups(&mut self) -> Result<(), ServerGone> {
+        let mut gone = Vec::new();
+        for (id, (unit, _)) in &mut self.units {
+            if let Life::Group(group) = &mut unit.life
+                && group.is_urgent()
+            {
+                group.answer();
+                if group.is_gone() {
+                    gone.push(*id);
+                }
+            }
+        }
+        gone.into_iter().try_for_each(|id| self.bury(id))
+    }
+
+    /// Removes the files of a dead unit from the host.
+    pub(super) fn remove_files(&self, id: UnitId) {
+        let Ground::Landlock(home) = &self.ground else {
+            return;
+        };
+        if home.remove_box(id, home::CALLS_ON_THE_WAY_MAX) {
+            return;
+        }
+        // What is left is removed at the end.
+        if let Ok(Side::Child) = sys::clone_process(self.proof, 0) {
+            home.remove_box(id, usize::MAX);
+            sys::exit_now(0)
         }
     }
 
@@ -193,6 +297,7 @@ impl Keeper {
             unit: id,
             owner: self.users.owner(id),
         };
+        unit.is_lent = true;
         wire::send(self.server, &ready, &descriptors).map_err(ServerGone::from)
     }
 
@@ -211,6 +316,9 @@ impl Keeper {
         let Some((unit, _)) = self.units.get_mut(&id) else {
             return Ok(());
         };
+        if let Life::Group(group) = &mut unit.life {
+            group.is_over();
+        }
         if matches!(unit.phase, Phase::Entering(_)) {
             // Its reason is still in the socket.
             return self.hear_preparing(id);
@@ -233,7 +341,7 @@ impl Keeper {
         if is_dead { self.bury(id) } else { Ok(()) }
     }
 
-    /// The init is dead, and with it everything that was in the run.
+    /// Everything that was in the run is dead.
     pub(super) fn bury(&mut self, id: UnitId) -> Result<(), ServerGone> {
         reap_all();
         if self.is_to_be_told(id) {
@@ -248,10 +356,23 @@ impl Keeper {
             zygote,
             leaf,
             ended,
-            init,
+            life,
+            is_lent,
             ..
         } = unit;
-        forget(&self.epoll, &init);
+        match life {
+            Life::Init(init) => forget(&self.epoll, &init),
+            Life::Group(mut group) => {
+                if let Some(asks) = group.hear_no_more() {
+                    forget(&self.epoll, &asks);
+                }
+            }
+        }
+        if is_lent {
+            self.lent.insert(id);
+        } else {
+            self.remove_files(id);
+        }
         if let (Some(cgroups), Some(leaf)) = (&mut self.cgroups, leaf) {
             cgroups.give_back(leaf);
         }
@@ -286,8 +407,10 @@ impl Keeper {
         unit.phase = Phase::Dead;
         // A zygote that does not speak is killed, which is heard of, too.
         zygote.owes_since.get_or_insert_with(Instant::now);
-        // Its end was heard of, and would be again and again.
-        forget(&self.epoll, &unit.init);
+        if let Life::Init(init) = &unit.life {
+            // Its end was heard of, and would be again and again.
+            forget(&self.epoll, init);
+        }
         true
     }
 
@@ -305,7 +428,7 @@ impl Keeper {
     }
 
     /// Has the watch look at the runs, if there is one.
-    pub(super) fn watch_memory(&mut self) {
+    pub(super) fn watch_runs(&mut self) {
         let Some(watch) = &mut self.watch else {
             return;
         };
@@ -316,8 +439,8 @@ impl Keeper {
             .filter_map(|(id, (unit, _))| {
                 Some(Run {
                     unit: *id,
-                    namespace: unit.namespace?,
-                    file_bytes: unit.box_bytes(),
+                    members: unit.members?,
+                    files: unit.files(*id, &self.ground),
                 })
             })
             .collect();
@@ -331,21 +454,21 @@ impl Keeper {
             return; // Nobody is there to end; units are only being prepared.
         }
         let (counts, is_cut) = locks::by_process();
-        let mut sums: BTreeMap<u64, usize> = BTreeMap::new();
+        let mut sums: BTreeMap<Members, usize> = BTreeMap::new();
         for (pid, count) in counts {
-            if let Some(namespace) = watch::namespace_of(pid) {
-                *sums.entry(namespace).or_default() += count;
+            if let Some(run) = watch::run_of(self.setup.tier, pid) {
+                *sums.entry(run).or_default() += count;
             }
         }
         // Where there are more than can be read, whoever has most makes room.
         let most = sums.values().max().copied().filter(|_| is_cut);
         let too_many = |unit: &Unit| {
-            let sum = unit.namespace.and_then(|namespace| sums.get(&namespace));
+            let sum = unit.members.and_then(|members| sums.get(&members));
             sum.is_some_and(|sum| *sum > locks::LOCKS_MAX || Some(*sum) == most)
         };
         for (unit, _) in self.units.values_mut() {
             if unit.is_running() && too_many(unit) {
-                unit.end_for_memory();
+                unit.end_for(Over::Memory);
             }
         }
     }
@@ -356,11 +479,11 @@ impl Keeper {
         let over = over
             .ok_or_else(|| io::Error::other("it ended"))
             .doing("hear the watch")?;
-        for id in over {
+        for (id, over) in over {
             if let Some((unit, _)) = self.units.get_mut(&id)
                 && unit.is_running()
             {
-                unit.end_for_memory();
+                unit.end_for(over);
             }
         }
         Ok(())

@@ -3,7 +3,7 @@
 mod lives;
 mod warmth;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -12,10 +12,10 @@ use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::io::Errno;
 use wire::{FromKeeper, Kind, Setup, ToKeeper, UnitId, Wall, WireError};
 
-use super::Guest;
-use super::unit::{Phase, Unit};
+use super::unit::{Ground, Life, Phase, Unit};
 use super::watch::Watch;
 use super::zygotes::{Zygote, ZygoteId};
+use super::{Guest, Standing};
 use crate::sys::{self, SingleThread};
 use crate::walls::cgroup::Cgroups;
 use crate::walls::seccomp::Filter;
@@ -24,6 +24,8 @@ use crate::walls::{Doing, WallError};
 /// How often limits of time, of locks and, without a cgroup, of memory are looked at while there is
 /// need.
 const TICK: Duration = Duration::from_millis(100);
+/// The same for what a run waits for.
+const SHORT_TICK: Duration = Duration::from_millis(1);
 /// Longest time in which a zygote imports everything.
 const WARMING_MAX: Duration = Duration::from_mins(2);
 /// Longest time in which a zygote answers an order, and a unit raises its walls.
@@ -42,7 +44,11 @@ enum Source {
     Preparing(UnitId),
     /// The init of a unit died.
     Init(UnitId),
+    /// A run asks for a process.
+    Asks(UnitId),
     Watch,
+    /// The outer keeper died.
+    Outer,
 }
 
 impl Source {
@@ -55,6 +61,8 @@ impl Source {
             Self::Preparing(id) => (2, id.0),
             Self::Init(id) => (3, id.0),
             Self::Watch => (4, 0),
+            Self::Asks(id) => (5, id.0),
+            Self::Outer => (6, 0),
         };
         EventData::new_u64((tag << Self::BITS) | id)
     }
@@ -66,6 +74,8 @@ impl Source {
             2 => Self::Preparing(UnitId(id)),
             3 => Self::Init(UnitId(id)),
             4 => Self::Watch,
+            5 => Self::Asks(UnitId(id)),
+            6 => Self::Outer,
             _ => Self::Server,
         }
     }
@@ -77,8 +87,10 @@ pub(super) struct Keeper {
     proof: SingleThread,
     setup: Setup,
     guest: Guest<'static>,
-    template: OwnedFd,
+    ground: Ground,
     cgroups: Option<Cgroups>,
+    /// The outer keeper, where it has to be watched.
+    outer: Option<OwnedFd>,
     /// Where no cgroup bounds a run's memory.
     watch: Option<Watch>,
     users: super::users::Users,
@@ -93,6 +105,8 @@ pub(super) struct Keeper {
     /// How many zygotes of a kind in a row did not become warm.
     failures: BTreeMap<Kind, u32>,
     units: BTreeMap<UnitId, (Unit, Instant)>,
+    /// Units that are dead, whose files on the host the server may still look at.
+    lent: BTreeSet<UnitId>,
     /// Orders that wait for a zygote of their kind.
     wanted: VecDeque<(UnitId, Kind)>,
     raised: bool,
@@ -113,24 +127,29 @@ impl Keeper {
         proof: SingleThread,
         setup: Setup,
         guest: Guest<'static>,
-        template: OwnedFd,
-        cgroups: Option<Cgroups>,
-        users: super::users::Users,
+        standing: Standing,
     ) -> Result<Self, WallError> {
+        let Standing {
+            ground,
+            cgroups,
+            users,
+            outer,
+        } = standing;
         let server = sys::inherited(0).doing("find the server's socket")?;
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).doing("make an epoll")?;
         let lifeline =
             rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).doing("make the lifeline")?;
         let watch = match cgroups {
             Some(_) => None,
-            None => Some(Watch::start(proof, setup.limits.memory_bytes_max)?),
+            None => Some(Watch::start(proof, setup.limits)?),
         };
         let keeper = Self {
             proof,
             setup,
             guest,
-            template,
+            ground,
             cgroups,
+            outer,
             watch,
             users,
             server,
@@ -141,10 +160,14 @@ impl Keeper {
             restarts: Vec::new(),
             failures: BTreeMap::new(),
             units: BTreeMap::new(),
+            lent: BTreeSet::new(),
             wanted: VecDeque::new(),
             raised: false,
         };
         add(&keeper.epoll, server, Source::Server).doing("listen to the server")?;
+        if let Some(outer) = &keeper.outer {
+            add(&keeper.epoll, outer.as_fd(), Source::Outer).doing("watch the outer keeper")?;
+        }
         if let Some(watch) = &keeper.watch {
             add(&keeper.epoll, watch.socket.as_fd(), Source::Watch).doing("listen to the watch")?;
         }
@@ -159,7 +182,11 @@ impl Keeper {
         let mut events = Vec::with_capacity(64);
         let mut ticked = Instant::now();
         loop {
-            let timeout = self.needs_ticks().then_some(TICK);
+            let timeout = if self.is_urgent() {
+                Some(SHORT_TICK)
+            } else {
+                self.needs_ticks().then_some(TICK)
+            };
             let timeout = timeout.map(|tick| rustix::time::Timespec {
                 tv_sec: 0,
                 tv_nsec: tick.subsec_nanos().into(),
@@ -180,6 +207,9 @@ impl Keeper {
                     Err(error) => return Err(error),
                 }
             }
+            if let Err(ServerGone) = self.tend_groups() {
+                return Ok(());
+            }
             if ticked.elapsed() >= TICK {
                 ticked = Instant::now();
                 if let Err(ServerGone) = self.tick() {
@@ -195,7 +225,13 @@ impl Keeper {
             Source::Zygote(id) => self.hear_zygote(id),
             Source::Preparing(unit) => Ok(self.hear_preparing(unit)),
             Source::Init(unit) => Ok(self.bury(unit)),
+            Source::Asks(unit) => {
+                self.hear_question(unit);
+                Ok(Ok(()))
+            }
             Source::Watch => self.hear_watch().map(Ok),
+            // Nobody is left who would clean up behind us.
+            Source::Outer => Ok(Err(ServerGone)),
         }
     }
 
@@ -221,14 +257,25 @@ impl Keeper {
             }
             ToKeeper::End { unit } => {
                 if let Some((unit, _)) = self.units.get_mut(&unit) {
+                    unit.is_lent = false;
                     unit.kill(&self.epoll);
                 } else {
+                    if self.lent.remove(&unit) {
+                        self.remove_files(unit);
+                    }
                     self.wanted.retain(|(wanted, _)| *wanted != unit);
                     return self.tell(&FromKeeper::Gone { unit });
                 }
             }
         }
         Ok(())
+    }
+
+    /// Whether a process group is about to be gone, or waits for a process.
+    fn is_urgent(&self) -> bool {
+        self.units
+            .values()
+            .any(|(unit, _)| matches!(&unit.life, Life::Group(group) if group.is_urgent()))
     }
 
     fn needs_ticks(&self) -> bool {
@@ -244,7 +291,7 @@ impl Keeper {
         super::reap_all();
         self.tend_zygotes()?;
         self.fail_late_units()?;
-        self.watch_memory();
+        self.watch_runs();
         self.count_locks();
         Ok(())
     }
@@ -255,24 +302,41 @@ impl Keeper {
             name: name.to_owned(),
             detail,
         };
-        let calls = Filter::compile(true).map_or(0, |filter| filter.allowed());
+        let counts_all = self.cgroups.is_some();
+        let calls = Filter::compile(self.setup.tier, counts_all).map_or(0, |f| f.allowed());
         let abi = sys::landlock_abi().unwrap_or(0);
         let memory = self.cgroups.as_ref().map_or_else(
             || "rlimits and the keeper's watch".to_owned(),
             Cgroups::describe,
         );
-        vec![
-            wall(
-                "namespaces",
-                "user, mount, pid, ipc, uts, cgroup, network".to_owned(),
-            ),
-            wall("root", "read-only template, own /proc and box".to_owned()),
-            wall("user", self.users.describe()),
+        let mut walls = match self.ground {
+            Ground::Native(_) => vec![
+                wall(
+                    "namespaces",
+                    "user, mount, pid, ipc, uts, cgroup, network".to_owned(),
+                ),
+                wall("root", "read-only template, own /proc and box".to_owned()),
+                wall("user", self.users.describe()),
+            ],
+            Ground::Landlock(_) => vec![
+                wall(
+                    "namespaces",
+                    "none: the host's processes and files are behind Landlock".to_owned(),
+                ),
+                wall("user", "the server's own".to_owned()),
+                wall(
+                    "process group",
+                    "a session that nothing leaves; each process is asked for".to_owned(),
+                ),
+            ],
+        };
+        walls.extend([
             wall("capabilities", "none, no new privileges".to_owned()),
             wall("landlock", format!("ABI {abi}")),
             wall("seccomp", format!("{calls} calls allowed")),
             wall("memory and processes", memory),
-        ]
+        ]);
+        walls
     }
 
     fn tell(&self, message: &FromKeeper) -> Result<(), ServerGone> {

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use wire::{Frame, FromKeeper, FromZygote, Kind, UnitId};
 
+use super::super::unit::{Ground, Life};
 use super::super::zygotes::{self, Bounds, FORKS_MAX, Zygote, ZygoteId};
 use super::super::{reap_all, start};
 use super::{
@@ -24,21 +25,30 @@ impl Keeper {
         let Some(zygote) = self.zygotes.get_mut(&id) else {
             return Ok(Ok(()));
         };
-        let message = match wire::receive::<FromZygote>(&zygote.control) {
-            Ok(Some(Frame { message, .. })) => message,
+        let heard = match wire::receive::<FromZygote>(&zygote.control) {
+            Ok(Some(frame)) => frame,
             Ok(None) | Err(_) => return self.lose_zygote(id),
         };
+        let Frame {
+            message,
+            descriptors,
+        } = heard;
         zygote.owes_since = None;
         Ok(match message {
             FromZygote::Waiting => self.zygote_is_warm(id),
             FromZygote::Forked { unit, pid } => {
-                if let Some((unit, _)) = self.units.get_mut(&unit) {
-                    unit.pid = Some(pid);
-                }
+                self.unit_is_forked(unit, pid, descriptors.into_iter().next());
                 Ok(())
             }
             FromZygote::Exited { unit, exit } => self.program_ended(unit, exit),
-            FromZygote::Failed { unit, reason } => self.fail(unit, reason),
+            FromZygote::Failed { unit, reason } => {
+                if let Some((unit, _)) = self.units.get_mut(&unit)
+                    && let Life::Group(group) = &mut unit.life
+                {
+                    group.is_over();
+                }
+                self.fail(unit, reason)
+            }
         })
     }
 
@@ -91,7 +101,7 @@ impl Keeper {
         let zygote = Zygote::start(
             self.proof,
             &self.setup,
-            &self.template,
+            &self.ground,
             kind,
             bounds,
             self.users.are_own(),
@@ -120,6 +130,11 @@ impl Keeper {
             .map(|(id, _)| *id)
             .collect();
         for unit in orphans {
+            if let Some((unit, _)) = self.units.get_mut(&unit)
+                && let Life::Group(group) = &mut unit.life
+            {
+                group.inherit();
+            }
             if let Err(gone) = self.fail(unit, "its zygote died".to_owned()) {
                 return Ok(Err(gone));
             }
@@ -162,7 +177,9 @@ impl Keeper {
     /// been deleted since, and be there again by the same name. If it is not, no zygote starts that
     /// would lack it.
     fn start_again(&mut self, kind: Kind) -> Result<(), WallError> {
-        self.template = start::build_template(&self.setup, self.guest, self.cgroups.is_some())?;
+        if let Ground::Native(template) = &mut self.ground {
+            *template = start::build_template(&self.setup, self.guest, self.cgroups.is_some())?;
+        }
         self.start_zygote(kind)
     }
 

@@ -1,0 +1,88 @@
+//! The Landlock tier: a unit on a host that forbids namespaces.
+//!
+//! It stays among the host's files and processes. What it may do there is Landlock's and the filter's
+//! to say; it is found and ended by its process group, which nothing in it can leave; and the keeper is
+//! asked for each process that it wants to make, since the kernel counts those of the whole user.
+
+use std::io::IoSlice;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::io::Errno;
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
+use rustix::process::Signal;
+
+use super::{JOB, ROOM_BYTES, Run, Status, Walls, count_descriptors, device_is_refused, folders};
+use crate::sys;
+use crate::walls::landlock::{self as rules, HOST};
+use crate::walls::{Doing, WallError, capabilities, limits, seccomp, verify};
+
+/// Raises every wall of the tier on this process and verifies it. `own_box` is the run's own folder.
+pub(super) fn on_the_host(own_box: &OwnedFd, run: Run, walls: &Walls) -> Result<(), WallError> {
+    // The filter sees to it that this cannot be taken back.
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
+        .doing("die with the zygote")?;
+    let parent = rustix::process::getppid();
+    verify(parent == Some(walls.zygote), "that the zygote is alive")?;
+    run.place()?;
+    // A process group of the run's own, by which all of it is found and ended; and no terminal.
+    rustix::process::setsid().doing("make a session")?;
+    rustix::process::fchdir(own_box).doing("enter the run's box")?;
+    limits::raise(&walls.limits, walls.bounds(false))?;
+    capabilities::raise_as_anybody()?;
+    let grants = HOST.iter().chain(&walls.grants);
+    rules::raise(rules::ABI_MIN_ALONE, grants)?;
+    folders().doing("make the run's folders")?;
+    run.close_all_others()?;
+    sys::unblock_signals();
+    // Handed over before the filter refuses what carries descriptors, and closed again.
+    hand_over(&walls.filter.ask_for_processes()?)?;
+    walls.filter.raise()?;
+    stands(walls)
+}
+
+/// Gives the keeper what it is asked on.
+fn hand_over(asks: &OwnedFd) -> Result<(), WallError> {
+    let job = sys::inherited(JOB).doing("find the job's socket")?;
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut ancillary = SendAncillaryBuffer::new(&mut space);
+    let descriptors = [asks.as_fd()];
+    let fits = ancillary.push(SendAncillaryMessage::ScmRights(&descriptors));
+    verify(fits, "that a descriptor fits")?;
+    let said = [wire::job::ASKS];
+    let parts = [IoSlice::new(&said)];
+    rustix::net::sendmsg(job, &parts, &mut ancillary, SendFlags::NOSIGNAL)
+        .doing("have the keeper asked")?;
+    Ok(())
+}
+
+/// Reads every wall back, from inside.
+fn stands(walls: &Walls) -> Result<(), WallError> {
+    limits::stand(&walls.limits, walls.bounds(false))?;
+    seccomp::stands()?;
+    seccomp::shared_stands()?;
+    let mut room = [0; ROOM_BYTES];
+    Status::read(&mut room)?.stands()?;
+    device_is_refused()?;
+    for (path, what) in [
+        (c"/", "Landlock"),
+        (c"/proc", "that others are out of sight"),
+    ] {
+        let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::DIRECTORY;
+        let listed = rustix::fs::open(path, flags, rustix::fs::Mode::empty());
+        verify(listed.err() == Some(Errno::ACCESS), what)?;
+    }
+    let signalled = rustix::process::test_kill_process(walls.zygote);
+    verify(
+        signalled == Err(Errno::PERM),
+        "that no signal reaches the zygote",
+    )?;
+    let own = rustix::process::getpid();
+    verify(
+        rustix::process::getpgrp() == own && rustix::process::getsid(None) == Ok(own),
+        "the process group",
+    )?;
+    let descriptors = count_descriptors().doing("count our descriptors")?;
+    // 0 to 3, and the one that counts.
+    verify(descriptors == 5, "that there are no other descriptors")
+}

@@ -1,0 +1,307 @@
+//! Where runs live on a host that gives them no root of their own: a folder of the server's.
+//!
+//! ```text
+//!   runs-PID/
+//!    ├─ lock        held by the keeper for as long as it lives; without that, it is a leftover
+//!    ├─ env/        the environment, as links: bin/python3, pyvenv.cfg, lib/…
+//!    ├─ guest/      our guest files
+//!    └─ boxes/7/    the files of unit 7: work, tmp
+//! ```
+
+use std::ffi::CStr;
+use std::fs::{self, DirBuilder, File, TryLockError};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::{DirBuilderExt, symlink};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags};
+use rustix::io::Errno;
+use wire::{Ground, Runtime, UnitId};
+
+use super::Guest;
+use crate::walls::{Doing, WallError};
+
+/// What the folders' names begin with.
+const PREFIX: &str = "runs-";
+/// Most calls in which a box is removed on the way; one that needs more is removed by a process of its own.
+pub(super) const CALLS_ON_THE_WAY_MAX: usize = 64;
+
+/// The folder, ours for as long as this is kept.
+#[derive(Debug)]
+pub(super) struct Home {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl Home {
+    /// Makes it below `scratch`, and removes what keepers that are gone have left there.
+    pub(super) fn make(
+        scratch: &Path,
+        runtime: &Runtime,
+        guest: Guest<'_>,
+    ) -> Result<Self, WallError> {
+        let doing = |what: &str, path: &Path| format!("{what} {}", path.display());
+        remove_leftovers(scratch);
+        let path = scratch.join(format!("{PREFIX}{}", std::process::id()));
+        folder(&path).doing(&doing("make", &path))?;
+        let lock = File::create(path.join("lock")).doing(&doing("lock", &path))?;
+        lock.try_lock()
+            .map_err(io::Error::from)
+            .doing(&doing("lock", &path))?;
+        let home = Self { path, _lock: lock };
+        home.furnish(runtime, guest)
+            .doing(&doing("furnish", &home.path))?;
+        Ok(home)
+    }
+
+    fn furnish(&self, runtime: &Runtime, guest: Guest<'_>) -> io::Result<()> {
+        let (major, minor) = runtime.version;
+        let packages = format!("lib/python{major}.{minor}");
+        for name in ["boxes", "guest", "env", "env/bin", "env/lib"] {
+            folder(&self.path.join(name))?;
+        }
+        let env = self.path.join("env");
+        folder(&env.join(&packages))?;
+        let home = runtime
+            .executable
+            .parent()
+            .unwrap_or_else(|| Path::new("/"));
+        let venv = format!(
+            "home = {}\ninclude-system-site-packages = false\nversion = {major}.{minor}\n",
+            home.display()
+        );
+        fs::write(env.join("pyvenv.cfg"), venv)?;
+        for name in ["python3", "python"] {
+            symlink(&runtime.executable, env.join("bin").join(name))?;
+        }
+        symlink(
+            &runtime.site_packages,
+            env.join(packages).join("site-packages"),
+        )?;
+        for file in &runtime.library_files {
+            if let Some(name) = file.file_name() {
+                symlink(file, env.join("lib").join(name))?;
+            }
+        }
+        let sources = guest.sources.iter();
+        let sources = sources.map(|(name, text)| (*name, text.as_bytes()));
+        for (name, content) in sources.chain([(LIBRARY, guest.library)]) {
+            fs::write(self.guest().join(name), content)?;
+        }
+        Ok(())
+    }
+
+    /// The folder of our guest files.
+    pub(super) fn guest(&self) -> PathBuf {
+        self.path.join("guest")
+    }
+
+    /// The folder of the environment.
+    pub(super) fn environment(&self) -> PathBuf {
+        self.path.join("env")
+    }
+
+    /// What units may use of the host, and of this.
+    pub(super) fn ground(&self, runtime: &Runtime) -> Ground {
+        let mut readable = vec![
+            self.environment(),
+            self.guest(),
+            runtime.standard_library.clone(),
+            runtime.site_packages.clone(),
+        ];
+        readable.extend(runtime.library_folders.iter().cloned());
+        readable.extend(runtime.library_files.iter().cloned());
+        readable.extend(runtime.time_zones.iter().cloned());
+        Ground::Landlock {
+            readable,
+            executable: vec![runtime.executable.clone(), runtime.loader.clone()],
+        }
+    }
+
+    /// The folder of a unit's files.
+    pub(super) fn box_of(&self, unit: UnitId) -> PathBuf {
+        self.path.join("boxes").join(unit.0.to_string())
+    }
+
+    /// Makes it.
+    pub(super) fn make_box(&self, unit: UnitId) -> Result<OwnedFd, WallError> {
+        let path = self.box_of(unit);
+        folder(&path).doing("make the unit's box")?;
+        open_folder(CWD, &path).doing("open the unit's box")
+    }
+
+    /// Removes a unit's files when all its processes are dead, in so many calls at most; `false` if
+    /// some are left.
+    pub(super) fn remove_box(&self, unit: UnitId, calls_max: usize) -> bool {
+        remove(&self.path.join("boxes"), &unit.0.to_string(), calls_max).unwrap_or(false)
+    }
+
+    /// Removes it, with everything in it.
+    pub(super) fn remove(self) {
+        let (Some(parent), Some(name)) = (self.path.parent(), self.path.file_name()) else {
+            return;
+        };
+        // What cannot be removed now is a leftover for the next.
+        let _left = remove(parent, &name.to_string_lossy(), usize::MAX);
+    }
+}
+
+/// The name of the shared library of the crate `confine` among the guest files.
+pub(super) const LIBRARY: &str = "libconfine.so";
+
+fn folder(path: &Path) -> io::Result<()> {
+    DirBuilder::new().mode(0o700).create(path)
+}
+
+fn remove_leftovers(scratch: &Path) {
+    for entry in fs::read_dir(scratch).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let Some(name) = name.to_str().filter(|name| name.starts_with(PREFIX)) else {
+            continue;
+        };
+        let lock = File::open(entry.path().join("lock")).map(|lock| lock.try_lock());
+        if !matches!(lock, Ok(Err(TryLockError::WouldBlock))) {
+            let _left = remove(scratch, name, usize::MAX);
+        }
+    }
+}
+
+fn open_folder(parent: impl AsFd, name: impl rustix::path::Arg) -> rustix::io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::openat(parent, name, flags, Mode::empty())
+}
+
+/// Removes a folder that nobody changes any more, and whatever a run has put into it: no link is
+/// followed, and folders within folders are emptied into the outermost, so that no depth is too deep.
+///
+/// `false` if it would have taken more calls.
+fn remove(parent: &Path, name: &str, mut calls_left: usize) -> rustix::io::Result<bool> {
+    let parent = open_folder(CWD, parent)?;
+    let top = match open_folder(&parent, name) {
+        Err(Errno::NOENT) => return Ok(true),
+        top => top?,
+    };
+    let mut moved: u64 = 0;
+    loop {
+        let mut is_empty = true;
+        for entry in rustix::fs::Dir::read_from(&top)? {
+            let entry = entry?;
+            let entry = entry.file_name();
+            if is_itself(entry) {
+                continue;
+            }
+            is_empty = false;
+            if calls_left == 0 {
+                return Ok(false);
+            }
+            calls_left -= 1;
+            match rustix::fs::unlinkat(&top, entry, AtFlags::empty()) {
+                Err(Errno::ISDIR | Errno::PERM) => {
+                    empty_into(&top, entry, &mut moved, &mut calls_left)?;
+                }
+                removed => removed?,
+            }
+        }
+        if is_empty {
+            rustix::fs::unlinkat(&parent, name, AtFlags::REMOVEDIR)?;
+            return Ok(true);
+        }
+    }
+}
+
+/// Moves what is in a folder of `top` up into `top`, as far as the calls go, and removes it if it is
+/// empty then.
+fn empty_into(
+    top: &OwnedFd,
+    name: &CStr,
+    moved: &mut u64,
+    calls_left: &mut usize,
+) -> rustix::io::Result<()> {
+    make_ours(top.as_fd(), name)?;
+    let folder = open_folder(top, name)?;
+    for entry in rustix::fs::Dir::read_from(&folder)? {
+        let entry = entry?;
+        let entry = entry.file_name();
+        if is_itself(entry) {
+            continue;
+        }
+        if *calls_left == 0 {
+            return Ok(());
+        }
+        *calls_left -= 1;
+        if rustix::fs::unlinkat(&folder, entry, AtFlags::empty()).is_ok() {
+            continue;
+        }
+        make_ours(folder.as_fd(), entry)?;
+        loop {
+            // A run may have made a folder of any name.
+            let free = format!("moved-{moved}");
+            *moved += 1;
+            match rustix::fs::renameat_with(&folder, entry, top, &free, RenameFlags::NOREPLACE) {
+                Err(Errno::EXIST) => {}
+                other => break other?,
+            }
+        }
+    }
+    rustix::fs::unlinkat(top, name, AtFlags::REMOVEDIR)
+}
+
+/// Folders may have been made without any right.
+fn make_ours(parent: BorrowedFd<'_>, name: &CStr) -> rustix::io::Result<()> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let folder = rustix::fs::openat(parent, name, flags, Mode::empty())?;
+    // By the descriptor: a name could be a link, and the call that takes none is as new as Linux 6.6.
+    use std::os::fd::AsRawFd;
+    let path = format!("/proc/self/fd/{}", folder.as_raw_fd());
+    rustix::fs::chmod(path, Mode::from_raw_mode(0o700))
+}
+
+fn is_itself(name: &CStr) -> bool {
+    [c".", c".."].contains(&name)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn whatever_a_run_leaves_is_removed_and_nothing_beside_it() {
+        let scratch = tempfile::tempdir().unwrap();
+        let top = scratch.path().join("box");
+        folder(&top).unwrap();
+        let beside = scratch.path().join("beside");
+        fs::write(&beside, "kept").unwrap();
+        // Deeper than any path may be long, and than this process may have descriptors.
+        let mut deepest = open_folder(CWD, &top).unwrap();
+        for _ in 0..3000 {
+            rustix::fs::mkdirat(&deepest, "moved-1", Mode::from_raw_mode(0o755)).unwrap();
+            deepest = open_folder(&deepest, "moved-1").unwrap();
+        }
+        symlink(scratch.path(), top.join("link")).unwrap();
+        fs::write(top.join("file"), "x").unwrap();
+        folder(&top.join("shut")).unwrap();
+        fs::write(top.join("shut/inside"), "x").unwrap();
+        fs::set_permissions(top.join("shut"), fs::Permissions::from_mode(0o0)).unwrap();
+
+        assert_eq!(remove(scratch.path(), "box", 100), Ok(false));
+        assert_eq!(remove(scratch.path(), "box", usize::MAX), Ok(true));
+        assert!(!top.exists());
+        assert_eq!(fs::read_to_string(beside).unwrap(), "kept");
+        assert_eq!(remove(scratch.path(), "box", 1), Ok(true));
+    }
+
+    #[test]
+    fn a_folder_whose_keeper_is_gone_is_a_leftover() {
+        let scratch = tempfile::tempdir().unwrap();
+        let (kept, left) = (scratch.path().join("runs-1"), scratch.path().join("runs-2"));
+        folder(&kept).unwrap();
+        folder(&left).unwrap();
+        let lock = File::create(kept.join("lock")).unwrap();
+        lock.try_lock().unwrap();
+        remove_leftovers(scratch.path());
+        assert!(kept.exists() && !left.exists());
+    }
+}

@@ -1,0 +1,144 @@
+//! The files of a run that has no file system of its own: what they take, however they are hidden.
+//!
+//! Whoever made them may be making more, and moving folders about: every name is opened beneath the run's
+//! own folder, without following a link.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags};
+
+use super::{numbers, read};
+
+/// Folders and fifos of our own making that are not the run's: `work` and `tmp`.
+const OURS: u32 = 2;
+/// What a file may have at most that nobody can look at any more: as much as a file may have. Bytes.
+const UNSEEN_BYTES: u64 = 64 << 20;
+/// Bytes of a block, as the kernel counts them.
+const BLOCK_BYTES: u64 = 512;
+
+/// Of so many bytes in so many files, what is left when those below a folder are taken off; `None` if
+/// they are more, or cannot be counted.
+pub(super) fn below(folder: &Path, files_max: u32, bytes_max: u64) -> Option<u64> {
+    let top = open(CWD, folder, ResolveFlags::empty())?;
+    let mut bytes_left = bytes_max;
+    let mut files_left = files_max.saturating_add(OURS);
+    let mut folders = vec![PathBuf::from(".")];
+    while let Some(path) = folders.pop() {
+        let beneath = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+        let Some(open) = open(&top, &path, beneath) else {
+            // Renamed or removed meanwhile; or shut, which the run's own folders are not.
+            match rustix::fs::statat(&top, &path, rustix::fs::AtFlags::SYMLINK_NOFOLLOW) {
+                Err(rustix::io::Errno::NOENT) => continue,
+                _ => return None,
+            }
+        };
+        for entry in rustix::fs::Dir::read_from(&open).ok()? {
+            let entry = entry.ok()?;
+            let name = entry.file_name();
+            if [c".", c".."].contains(&name) {
+                continue;
+            }
+            files_left = files_left.checked_sub(1)?;
+            let no_link = rustix::fs::AtFlags::SYMLINK_NOFOLLOW;
+            let Ok(stat) = rustix::fs::statat(&open, name, no_link) else {
+                continue; // Removed meanwhile.
+            };
+            let bytes = u64::try_from(stat.st_blocks).unwrap_or(0) * BLOCK_BYTES;
+            bytes_left = bytes_left.checked_sub(bytes)?;
+            if FileType::from_raw_mode(stat.st_mode).is_dir() {
+                use std::os::unix::ffi::OsStrExt;
+                folders.push(path.join(std::ffi::OsStr::from_bytes(name.to_bytes())));
+            }
+        }
+    }
+    Some(bytes_left)
+}
+
+fn open(parent: impl AsFd, path: &Path, resolve: ResolveFlags) -> Option<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::openat2(parent, path, flags, Mode::empty(), resolve).ok()
+}
+
+/// What is left of so many bytes when files are taken off that have no name any more, but that these
+/// processes have open or mapped; `None` if they are more.
+pub(super) fn without_name(members: &[i32], bytes_max: u64) -> Option<u64> {
+    let mut unnamed: BTreeMap<(u64, u64), u64> = BTreeMap::new();
+    for pid in members {
+        for number in numbers(&format!("/proc/{pid}/fd")) {
+            if let Ok(file) = fs::metadata(format!("/proc/{pid}/fd/{number}"))
+                && file.is_file()
+                && file.nlink() == 0
+            {
+                unnamed.insert((file.dev(), file.ino()), file.blocks() * BLOCK_BYTES);
+            }
+        }
+    }
+    for pid in members {
+        let maps = read(&format!("/proc/{pid}/maps")).unwrap_or_default();
+        for file in maps.lines().filter_map(deleted) {
+            // Its descriptor is closed: it may be as large as a file may be.
+            unnamed.entry(file).or_insert(UNSEEN_BYTES);
+        }
+    }
+    let mut sizes = unnamed.into_values();
+    sizes.try_fold(bytes_max, u64::checked_sub)
+}
+
+/// Device and inode of a mapped file that has no name: `7f00-7f01 rw-s 0 fe:01 123  /box/x (deleted)`.
+fn deleted(line: &str) -> Option<(u64, u64)> {
+    let mut fields = line.strip_suffix(" (deleted)")?.split_whitespace().skip(3);
+    let (major, minor) = fields.next()?.split_once(':')?;
+    let number = |text| u32::from_str_radix(text, 16).ok();
+    let device = rustix::fs::makedev(number(major)?, number(minor)?);
+    let inode = fields.next()?.parse().ok()?;
+    // Shared memory without a file, which is counted as memory.
+    let is_file = fields.next()? != "/dev/zero";
+    is_file.then_some((device, inode))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn every_byte_below_a_folder_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let left = |files, bytes| below(folder.path(), files, bytes);
+        assert_eq!(left(0, 100), Some(100));
+        let deep = folder.path().join("a/b");
+        fs::create_dir_all(&deep).unwrap();
+        fs::write(deep.join("file"), vec![1; 1 << 20]).unwrap();
+        std::os::unix::fs::symlink("/", folder.path().join("link")).unwrap();
+        assert!(left(10, 2 << 20).is_some_and(|left| left <= 1 << 20));
+        assert_eq!(left(10, 1 << 19), None);
+        assert_eq!(left(1, 2 << 20), None);
+        // A hole is no byte.
+        let hole = fs::File::create(deep.join("hole")).unwrap();
+        hole.set_len(1 << 40).unwrap();
+        assert!(left(10, 2 << 20).is_some());
+    }
+
+    #[test]
+    fn a_file_without_a_name_counts_for_who_holds_it() {
+        let own = i32::try_from(std::process::id()).unwrap();
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&vec![1; 3 << 20]).unwrap();
+        assert_eq!(without_name(&[own], 3 << 19), None);
+        assert!(without_name(&[own], 1 << 40).is_some());
+    }
+
+    #[test]
+    fn a_mapped_file_without_a_name_is_found_in_the_list() {
+        let line = "7f0000000000-7f0000001000 rw-s 00000000 fe:01 1234   /x y (deleted)";
+        assert_eq!(deleted(line), Some((rustix::fs::makedev(0xfe, 1), 1234)));
+        let shared = "7f00-7f01 rw-s 00000000 00:01 55   /dev/zero (deleted)";
+        assert_eq!(deleted(shared), None);
+        assert_eq!(deleted("7f00-7f01 r--p 00000000 fe:01 1 /lib/x"), None);
+    }
+}
