@@ -58,4 +58,5 @@ if __name__ == "__main__":
     killed.join()
     print(killed.exitcode, mp.active_children(), mp.cpu_count() > 0, context.Barrier(1).wait(), context.Semaphore(2).acquire())
 # limits: admin_code_characters_max=4000
+# tiers: native gvisor
 # expect: ending=exited:0  stdout="fork 200 [7.0, 0.0, 0.0] 300000 ['done', 1.5] [0, 0]\n[0, 2, 4, 6, 8]\nspawn 200 [7.0, 0.0, 0.0] 300000 ['done', 1.5] [0, 0]\n[0, 2, 4, 6, 8]\nb'hello' True\n380 [8] 8\ninvalid literal for int() with base 10: 'x'\n-15 [] True 0 True\n"  limit_hit=none

@@ -39,4 +39,5 @@ try:
 except FileNotFoundError as error:
     print(type(error).__name__)
 # limits: admin_code_characters_max=4000
+# tiers: native gvisor
 # expect: ending=exited:0  stdout="BIG  0\nb'10\\n' 0\ntimeout True\n1 no\nfolder é True\n-15 -15\nb'oe' 0\nb'passed' 0\nb'{\"a\":[1,2]}\\n'\nFileNotFoundError\n"  stderr=""  limit_hit=none

@@ -6,7 +6,10 @@ for name in ("tool", "your_script.pyc"):
     status = os.lstat(name)
     if not stat.S_ISREG(status.st_mode) or status.st_mode & 0o7111 or status.st_nlink != 1:
         doors.append(f"{name} is {stat.filemode(status.st_mode)}")
-    os.chmod(name, 0o4755)
+    try:
+        os.chmod(name, 0o4755)
+    except PermissionError:
+        pass  # Nor may its mode be set.
     try:
         subprocess.run(["./" + name])
         doors.append(name + " ran")

@@ -8,8 +8,12 @@ try:
     print("socket")
 except OSError:
     pass
-status = dict(line.split(":", 1) for line in open("/proc/self/status"))
-if status["Seccomp"].strip() != "2" or int(status["CapEff"], 16) or not os.getuid():
+import ctypes
+libc = ctypes.CDLL(None)
+sets = (ctypes.c_uint32 * 6)()
+libc.capget((ctypes.c_uint32 * 2)(0x20080522, 0), sets)
+get_seccomp, get_no_new_privs = 21, 39
+if libc.prctl(get_seccomp, 0, 0, 0, 0) != 2 or libc.prctl(get_no_new_privs, 0, 0, 0, 0) != 1 or any(sets):
     print("walls")
 """
 ended = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True)

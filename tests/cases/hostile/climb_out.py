@@ -2,17 +2,29 @@
 import os
 
 allowed = {"bin", "box", "dev", "env", "etc", "lib", "lib32", "lib64", "proc", "sbin", "tmp", "usr"}
-kept = os.open("/", os.O_RDONLY)
-seen = set(os.listdir("/"))
+seen = set()
+
+
+def look(path):
+    try:
+        seen.update(os.listdir(path))
+    except PermissionError:
+        pass  # Where the root is not its own, it is shut.
+
+
+look("/")
+kept = os.open("/", os.O_PATH)
 for _ in range(64):
     os.chdir("..")
-seen |= set(os.listdir("."))
+look(".")
 os.fchdir(kept)
 os.chdir("../../..")
-seen |= set(os.listdir(".")) | set(os.listdir("/proc/self/root/../../.."))
+look(".")
+look("/proc/self/root/../../..")
+os.chdir("/box/work" if os.path.isdir("/box/work") else os.path.dirname(__file__))
 try:
-    os.makedirs("/tmp/jail")
-    os.chroot("/tmp/jail")
+    os.makedirs("../tmp/jail")
+    os.chroot("../tmp/jail")
     seen.add("chroot")
 except OSError:
     pass

@@ -3,11 +3,13 @@ import os
 
 with open("mine", "w") as file:
     file.write("mine")
-os.mkdir("/tmp/other")
-os.symlink("/etc/passwd", "/tmp/other/passwd")
-with open("/tmp/other/mine", "w") as file:
+work = os.getcwd()
+temporary = os.path.dirname(work) + "/tmp"
+os.mkdir(temporary + "/other")
+os.symlink("/etc/passwd", temporary + "/other/passwd")
+with open(temporary + "/other/mine", "w") as file:
     file.write("not mine")
-for before, after in (("/box/work", "/tmp/moved"), ("/tmp/other", "/box/work")):
+for before, after in ((work, temporary + "/moved"), (temporary + "/other", work)):
     try:
         os.rename(before, after)
     except OSError:

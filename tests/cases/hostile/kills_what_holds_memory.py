@@ -26,4 +26,5 @@ try:
 except ChildProcessError:
     pass
 print("ESCAPED: " + ", ".join(doors) if doors else "held")
+# tiers: native gvisor
 # expect: ending=exited:0  stdout="held\n"

@@ -3,7 +3,10 @@ import fcntl, os
 
 doors = []
 for path in (os.__file__, "/etc/passwd", "/dev/null", "/"):
-    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except PermissionError:
+        continue
     for name, command, argument in (
         ("lease", fcntl.F_SETLEASE, fcntl.F_WRLCK),
         ("read lease", fcntl.F_SETLEASE, fcntl.F_RDLCK),

@@ -2,7 +2,7 @@
 import fcntl, os
 
 doors = []
-names = os.listdir("/proc/self/ns") if os.path.isdir("/proc/self/ns") else []
+names = "cgroup ipc mnt net pid pid_for_children time time_for_children user uts".split()
 for name in names:
     try:
         descriptor = os.open("/proc/self/ns/" + name, os.O_RDONLY)

@@ -5,7 +5,9 @@ root = os.stat("/")
 doors = []
 for path in ("self/root", "self/root/..", "thread-self/root", f"self/task/{os.getpid()}/root", "self/cwd/../../..", "self/cwd/../../../../..", "1/root", "2/root", "3/root", "4/root"):
     try:
-        seen = os.stat("/proc/" + path)
+        door = os.open("/proc/" + path, os.O_RDONLY)
+        seen = os.fstat(door)
+        os.close(door)
         if (seen.st_dev, seen.st_ino) != (root.st_dev, root.st_ino):
             doors.append(path)
     except OSError:

@@ -2,7 +2,10 @@
 import os
 
 mine = {1, os.getpid()}
-others = [name for name in os.listdir("/proc") if name.isdigit() and int(name) not in mine]
+try:
+    others = [name for name in os.listdir("/proc") if name.isdigit() and int(name) not in mine]
+except PermissionError:
+    others = []
 for pid in range(2, 400):
     if pid not in mine:
         try:
@@ -13,4 +16,5 @@ for pid in range(2, 400):
         except PermissionError:
             others.append(str(pid))
 print("ESCAPED: " + ", ".join(others) if others else "held")
+# tiers: native gvisor
 # expect: ending=exited:0  stdout="held\n"

@@ -21,12 +21,22 @@ pub(crate) struct Case {
     /// Other settings than the default.
     pub(crate) limits: Vec<(String, String)>,
     pub(crate) needs: Vec<String>,
+    /// The tiers it is for; all where none is named.
+    pub(crate) tiers: Vec<String>,
     /// The oldest Python that it is for, major and minor.
     pub(crate) python: Option<(u32, u32)>,
     pub(crate) runs: usize,
     /// Whether each run must print something else.
     pub(crate) distinct: bool,
-    pub(crate) within: Option<Duration>,
+    expected: Expected,
+    /// What is expected instead on a tier that differs.
+    elsewhere: Vec<(String, Expected)>,
+}
+
+/// What must come of a case.
+#[derive(Debug, Default)]
+struct Expected {
+    within: Option<Duration>,
     endings: Vec<String>,
     limits_hit: Vec<String>,
     wants: Vec<Want>,
@@ -109,13 +119,12 @@ impl Case {
             returned: Vec::new(),
             limits: Vec::new(),
             needs: Vec::new(),
+            tiers: Vec::new(),
             python: None,
             runs: 1,
             distinct: false,
-            within: None,
-            endings: Vec::new(),
-            limits_hit: Vec::new(),
-            wants: Vec::new(),
+            expected: Expected::default(),
+            elsewhere: Vec::new(),
         };
         if !code.starts_with("# ") {
             return Err("its first line is no sentence".to_owned());
@@ -132,7 +141,8 @@ impl Case {
         for line in said.iter().rev() {
             case.hear(line)?;
         }
-        if case.endings.is_empty() {
+        let mut all = case.elsewhere.iter().map(|(_, expected)| expected);
+        if all.any(|e| e.endings.is_empty()) || case.expected.endings.is_empty() {
             return Err("it expects no ending".to_owned());
         }
         Ok(case)
@@ -161,6 +171,10 @@ impl Case {
             }
             ("return", "") => self.returned.push(rest.to_owned()),
             ("needs", "") => self.needs.push(rest.to_owned()),
+            ("tiers", "") => {
+                self.tiers
+                    .extend(rest.split_whitespace().map(str::to_owned));
+            }
             ("python", "") => {
                 self.python = Some(version(rest).ok_or_else(|| unknown(line))?);
             }
@@ -178,7 +192,7 @@ impl Case {
                 self.runs = count.parse().map_err(|_not_a_number| unknown(line))?;
                 self.distinct = more == "distinct";
             }
-            ("file", name) if !name.is_empty() => self.wants.push(if rest == "error" {
+            ("file", name) if !name.is_empty() => self.expected.wants.push(if rest == "error" {
                 Want::FileTrouble(name.to_owned())
             } else if let Some(pattern) = rest.strip_prefix('~') {
                 Want::File(
@@ -188,12 +202,36 @@ impl Case {
             } else {
                 Want::File(name.to_owned(), Content::Is(whole_text(rest)?))
             }),
-            ("expect", "") => self.expect(rest)?,
+            ("expect", "") => self.expected.expect(rest)?,
+            ("expect", on) if on.starts_with("on ") => {
+                let mut expected = Expected::default();
+                expected.expect(rest)?;
+                let tier = on.trim_start_matches("on ").to_owned();
+                self.elsewhere.push((tier, expected));
+            }
             _ => return Err(unknown(line)),
         }
         Ok(())
     }
 
+    fn on(&self, tier: &str) -> &Expected {
+        let mut others = self.elsewhere.iter();
+        let other = others.find(|(name, _)| name == tier);
+        other.map_or(&self.expected, |(_, expected)| expected)
+    }
+
+    /// In which time it must come.
+    pub(crate) fn within(&self, tier: &str) -> Option<Duration> {
+        self.on(tier).within
+    }
+
+    /// What did not come as it must on this tier, a line each.
+    pub(crate) fn compare(&self, tier: &str, observed: &Observed) -> Vec<String> {
+        self.on(tier).compare(observed)
+    }
+}
+
+impl Expected {
     /// Takes the keys of `expect`.
     fn expect(&mut self, mut keys: &str) -> Result<(), String> {
         while !keys.trim_start().is_empty() {
@@ -233,8 +271,7 @@ impl Case {
         Ok(())
     }
 
-    /// What did not come as it must, a line each.
-    pub(crate) fn compare(&self, observed: &Observed) -> Vec<String> {
+    fn compare(&self, observed: &Observed) -> Vec<String> {
         let mut wrong = Vec::new();
         if !self.endings.contains(&observed.ending) {
             let wanted = self.endings.join(" or ");
@@ -368,7 +405,7 @@ fn what_a_case_says_is_heard() {
     assert!(case.public && case.distinct && case.runs == 3);
     assert_eq!(case.python, Some((3, 12)));
     assert_eq!(case.stdin.as_deref(), Some("abab"));
-    assert_eq!(case.within, Some(Duration::from_millis(5)));
+    assert_eq!(case.within("native"), Some(Duration::from_millis(5)));
     let observed = |ending: &str, stdout: &str, stderr: &str| Observed {
         ending: ending.to_owned(),
         limit_hit: "none".to_owned(),
@@ -377,21 +414,25 @@ fn what_a_case_says_is_heard() {
         stderr: stderr.to_owned(),
         files: vec![("a b".to_owned(), Ok("axb".to_owned()))],
     };
-    let held = case.compare(&observed("signal:9", "a  b\n", "none"));
+    let held = case.compare("native", &observed("signal:9", "a  b\n", "none"));
     assert_eq!(held, Vec::<String>::new());
     // An ending, two streams, and the limit that goes with such an ending.
-    assert_eq!(case.compare(&observed("timed_out", "", "7")).len(), 4);
+    assert_eq!(
+        case.compare("native", &observed("timed_out", "", "7"))
+            .len(),
+        4
+    );
     let hit = |limit_hit: &str, counts_processes| Observed {
         limit_hit: limit_hit.to_owned(),
         counts_processes,
         ..observed("signal:9", "a  b\n", "none")
     };
-    assert_eq!(case.compare(&hit("processes", true)).len(), 0);
-    assert_eq!(case.compare(&hit("disk", true)).len(), 1);
+    assert_eq!(case.compare("native", &hit("processes", true)).len(), 0);
+    assert_eq!(case.compare("native", &hit("disk", true)).len(), 1);
     let text = text.replace("none|", "");
     let case = Case::read("good/it", &text).unwrap();
-    assert_eq!(case.compare(&hit("none", false)).len(), 0);
-    assert_eq!(case.compare(&hit("none", true)).len(), 1);
+    assert_eq!(case.compare("native", &hit("none", false)).len(), 0);
+    assert_eq!(case.compare("native", &hit("none", true)).len(), 1);
 }
 
 #[test]

@@ -18,27 +18,43 @@ const AT_ONCE: usize = 4;
 
 #[test]
 fn good_programs_work() {
-    hold("good", User::Ourselves, None);
+    hold("good", User::Ourselves, &[]);
 }
 
 #[test]
 fn good_programs_work_for_an_ordinary_user() {
     match User::ordinary() {
-        Ok(user) => hold("good", user, None),
+        Ok(user) => hold("good", user, &[]),
         Err(why) => skip("good_programs_work_for_an_ordinary_user", &why),
     }
 }
 
 #[test]
 fn hostile_programs_are_held() {
-    hold("hostile", User::Ourselves, None);
+    hold("hostile", User::Ourselves, &[]);
 }
 
 #[test]
 fn hostile_programs_are_held_for_an_ordinary_user() {
     match User::ordinary() {
-        Ok(user) => hold("hostile", user, None),
+        Ok(user) => hold("hostile", user, &[]),
         Err(why) => skip("hostile_programs_are_held_for_an_ordinary_user", &why),
+    }
+}
+
+#[test]
+fn good_programs_work_in_a_container() {
+    match User::container() {
+        Ok(user) => hold("good", user, &[]),
+        Err(why) => skip("good_programs_work_in_a_container", &why),
+    }
+}
+
+#[test]
+fn hostile_programs_are_held_in_a_container() {
+    match User::container() {
+        Ok(user) => hold("hostile", user, &[]),
+        Err(why) => skip("hostile_programs_are_held_in_a_container", &why),
     }
 }
 
@@ -52,8 +68,8 @@ struct Sum {
     late: Vec<String>,
 }
 
-/// Runs every case of a folder, on another environment than the usual one if that is said.
-pub(crate) fn hold(folder: &str, user: User, environment: Option<&str>) {
+/// Runs every case of a folder, with these settings beside those of each case.
+pub(crate) fn hold(folder: &str, user: User, others: &[(&str, &str)]) {
     let _machine = machine();
     let start = Instant::now();
     let chosen = std::env::var_os("HOGNOSE_CASE").map(|name| name.to_string_lossy().into_owned());
@@ -71,7 +87,7 @@ pub(crate) fn hold(folder: &str, user: User, environment: Option<&str>) {
     let mut sum = Sum::default();
     for (limits, cases) in &groups {
         let mut settings = settings(limits);
-        settings.extend(environment.map(|environment| ("environment", environment)));
+        settings.extend(others);
         let server = Server::start(user, &settings);
         run_all(&server, cases, &mut sum);
         server.stop();
@@ -112,7 +128,8 @@ fn settings(limits: &[(String, String)]) -> Vec<(&str, &str)> {
     settings
 }
 
-/// The cases that this server's Python is too old for, or has not the modules for.
+/// The cases that this server's Python is too old for, or has not the modules for, or that are of another
+/// tier.
 pub(crate) fn lacking(server: &Server, cases: &[Case]) -> BTreeSet<String> {
     let modules: BTreeSet<&String> = cases
         .iter()
@@ -126,8 +143,11 @@ pub(crate) fn lacking(server: &Server, cases: &[Case]) -> BTreeSet<String> {
     let python = python.pointer("/execution_details/stdout");
     let python = python.and_then(Value::as_str).and_then(version);
     let python = python.expect("an admin's program learns the version");
+    let isolation = server.isolation();
     let is_lacking = |case: &&Case| {
-        case.python.is_some_and(|oldest| python < oldest)
+        let other_tier = !case.tiers.is_empty() && !case.tiers.iter().any(|tier| tier == isolation);
+        other_tier
+            || case.python.is_some_and(|oldest| python < oldest)
             || case.needs.iter().any(|module| modules.contains(module))
     };
     let names = cases
@@ -201,7 +221,7 @@ pub(crate) fn run(server: &Server, case: &Case) -> Result<(), Wrong> {
         let answer = answer.map_err(|error| Wrong::Else(vec![format!("no answer: {error}")]))?;
         slowest = slowest.max(start.elapsed());
         let observed = observe(&answer).map_err(|error| Wrong::Else(vec![error]))?;
-        let mut wrong = case.compare(&observed);
+        let mut wrong = case.compare(server.isolation(), &observed);
         if case.distinct && !outputs.insert(observed.stdout.clone()) {
             wrong.push(format!("run {number} printed what an earlier one did"));
         }
@@ -213,7 +233,7 @@ pub(crate) fn run(server: &Server, case: &Case) -> Result<(), Wrong> {
             return Err(Wrong::Else(wrong));
         }
     }
-    match case.within {
+    match case.within(server.isolation()) {
         Some(within) if slowest > within => Err(Wrong::Late(slowest)),
         _ => Ok(()),
     }

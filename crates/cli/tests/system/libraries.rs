@@ -23,7 +23,11 @@ const IMPORTS: &str = "import polars, matplotlib.pyplot, matplotlib.backends.bac
 #[test]
 fn large_libraries_work() {
     match environment() {
-        Ok(environment) => hold("libraries", User::Ourselves, Some(environment)),
+        Ok(environment) => hold(
+            "libraries",
+            User::Ourselves,
+            &[("environment", environment)],
+        ),
         Err(why) => skip("large_libraries_work", why),
     }
 }
@@ -32,13 +36,23 @@ fn large_libraries_work() {
 fn large_libraries_work_for_an_ordinary_user() {
     let name = "large_libraries_work_for_an_ordinary_user";
     match (User::ordinary(), environment()) {
-        (Ok(user), Ok(environment)) => hold("libraries", user, Some(environment)),
+        (Ok(user), Ok(environment)) => hold("libraries", user, &[("environment", environment)]),
         (Err(why), _) => skip(name, &why),
         (_, Err(why)) => skip(name, why),
     }
 }
 
-/// The environment that both tests run on, or why there is none.
+#[test]
+fn large_libraries_work_in_a_container() {
+    let name = "large_libraries_work_in_a_container";
+    match (User::container(), environment()) {
+        (Ok(user), Ok(environment)) => hold("libraries", user, &[("environment", environment)]),
+        (Err(why), _) => skip(name, &why),
+        (_, Err(why)) => skip(name, why),
+    }
+}
+
+/// The environment that these tests run on, or why there is none.
 fn environment() -> Result<&'static str, &'static str> {
     static MADE: OnceLock<Result<String, String>> = OnceLock::new();
     let made = MADE.get_or_init(|| {

@@ -17,6 +17,9 @@ use crate::sys;
 use crate::walls::landlock::{self as rules, HOST};
 use crate::walls::{Doing, WallError, capabilities, limits, seccomp, verify};
 
+/// How nice a run is to the rest of the host; the filter keeps it so.
+const NICENESS: i32 = 5;
+
 /// Raises every wall of the tier on this process and verifies it. `own_box` is the run's own folder.
 pub(super) fn on_the_host(own_box: &OwnedFd, run: Run, walls: &Walls) -> Result<(), WallError> {
     // The filter sees to it that this cannot be taken back.
@@ -27,6 +30,8 @@ pub(super) fn on_the_host(own_box: &OwnedFd, run: Run, walls: &Walls) -> Result<
     run.place()?;
     // A process group of the run's own, by which all of it is found and ended; and no terminal.
     rustix::process::setsid().doing("make a session")?;
+    // Behind the keeper and the watch, which have to be quick where the kernel bounds less.
+    rustix::process::setpriority_process(None, NICENESS).doing("step back")?;
     rustix::process::fchdir(own_box).doing("enter the run's box")?;
     limits::raise(&walls.limits, walls.bounds(false))?;
     capabilities::raise_as_anybody()?;

@@ -11,6 +11,7 @@
 //! The kernel counts the processes of the whole user, so it cannot bound those of a run. The keeper is
 //! asked for each instead: up to the limit it only counts, and at the limit it looks at what there is.
 
+use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -18,12 +19,13 @@ use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 
 use super::processes;
-use crate::sys;
+use crate::sys::{self, Question};
 
 /// Least time between two counts of a run's processes. Whoever asks at the limit waits for it.
 const COUNT_PAUSE: Duration = Duration::from_millis(5);
-/// How long a process that was allowed may not be there yet.
-const BIRTH_MAX: Duration = Duration::from_millis(5);
+/// How long a process that was allowed may not be there yet, on a busy machine. Where nobody asks again
+/// meanwhile, the last place is given after this.
+const BIRTH_MAX: Duration = Duration::from_millis(50);
 
 /// All that one run has of processes.
 #[derive(Debug, Default)]
@@ -87,19 +89,13 @@ impl Group {
         if !self.over {
             return false;
         }
-        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
-        loop {
-            match rustix::process::waitid(WaitId::Pgid(Some(number)), options) {
-                Ok(Some(_)) | Err(rustix::io::Errno::INTR) => {}
-                Ok(None) => {
-                    // Ours and not reaped, so that the number still means this group.
-                    let _ended = rustix::process::kill_process_group(number, Signal::KILL);
-                    return false;
-                }
-                // No child of ours is in it, and whose parent in it died became one before that.
-                Err(_) => return true,
-            }
+        let is_left = reap(number);
+        if is_left {
+            // Ours and not reaped, so that the number still means this group.
+            let _ended = rustix::process::kill_process_group(number, Signal::KILL);
         }
+        // If none is our child, none is there: whose parent in it died became one before that.
+        !is_left
     }
 
     /// Whether it has to be looked at soon.
@@ -114,7 +110,7 @@ impl Group {
             tasks_max,
             tasks: 1,
             counted_at: None,
-            allowed_at: None,
+            unborn: BTreeMap::new(),
             held: Vec::new(),
         };
         &self.asks.insert(asks).socket
@@ -166,14 +162,18 @@ struct Asks {
     /// So many there may be: those of the last count, and those that were allowed since.
     tasks: u32,
     counted_at: Option<Instant>,
-    allowed_at: Option<Instant>,
+    /// Who was allowed one that may not be there yet, and when: by thread, each of which asks for one at
+    /// a time.
+    unborn: BTreeMap<u32, Instant>,
     /// Questions that wait for a count.
-    held: Vec<u64>,
+    held: Vec<Question>,
 }
 
 impl Asks {
     fn hear(&mut self) {
         if let Ok(Some(question)) = sys::next_question(self.socket.as_fd()) {
+            // What it was allowed before is there, or will not be.
+            self.unborn.remove(&question.thread);
             if self.held.is_empty() && self.tasks < self.tasks_max {
                 self.allow(question);
             } else {
@@ -182,23 +182,26 @@ impl Asks {
         }
     }
 
-    fn allow(&mut self, question: u64) {
+    fn allow(&mut self, question: Question) {
         self.tasks += 1;
-        self.allowed_at = Some(Instant::now());
+        self.unborn.insert(question.thread, Instant::now());
         sys::answer_question(self.socket.as_fd(), question, true);
     }
 
     /// Answers those that wait, if it is time; `true` if one was refused.
     fn answer(&mut self, group: Pid) -> bool {
-        let recently = |at: Option<Instant>, most| at.is_some_and(|at| at.elapsed() < most);
-        if self.held.is_empty()
-            || recently(self.counted_at, COUNT_PAUSE)
-            || recently(self.allowed_at, BIRTH_MAX)
-        {
+        let counted = self.counted_at;
+        if self.held.is_empty() || counted.is_some_and(|at| at.elapsed() < COUNT_PAUSE) {
             return false;
         }
-        self.tasks = processes::tasks_of(group.as_raw_nonzero().get());
         self.counted_at = Some(Instant::now());
+        self.unborn.retain(|_, since| since.elapsed() < BIRTH_MAX);
+        reap(group);
+        self.tasks = processes::tasks_of(group.as_raw_nonzero().get());
+        if self.tasks < self.tasks_max && !self.unborn.is_empty() {
+            // It is not known yet whether there is room.
+            return false;
+        }
         let mut refused = false;
         for question in std::mem::take(&mut self.held) {
             if self.tasks < self.tasks_max {
@@ -209,5 +212,17 @@ impl Asks {
             }
         }
         refused
+    }
+}
+
+/// Reaps what has died of a group and is ours; says whether something is left that is.
+fn reap(group: Pid) -> bool {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+    loop {
+        match rustix::process::waitid(WaitId::Pgid(Some(group)), options) {
+            Ok(Some(_)) | Err(rustix::io::Errno::INTR) => {}
+            Ok(None) => return true,
+            Err(_) => return false,
+        }
     }
 }

@@ -12,6 +12,8 @@ mod memory;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
+use rustix::process::{Pid, PidfdFlags};
+
 pub use memory::{gather_arenas, settle_memory, share_one_heap};
 
 /// Proof that this process has one thread, so that a forked child may use all of the library.
@@ -58,12 +60,28 @@ pub mod clone_flags {
     pub const NEW_UTS: u64 = 0x0400_0000;
 }
 
-/// Forks with `clone3`, into new namespaces if asked.
+/// Forks with `clone3`, into new namespaces if asked; as the C library does it where nothing new is asked
+/// for and there is no such call, as containers have it.
 ///
 /// # Errors
 ///
 /// The kernel's: too many processes, no memory, namespaces forbidden or used up.
-pub fn clone_process(_proof: SingleThread, namespaces: u64) -> io::Result<Side> {
+pub fn clone_process(proof: SingleThread, namespaces: u64) -> io::Result<Side> {
+    match clone_with_pidfd(proof, namespaces) {
+        Err(error) if namespaces == 0 && error.raw_os_error() == Some(libc::ENOSYS) => {
+            let Some(pid) = fork(proof)? else {
+                return Ok(Side::Child);
+            };
+            // Our own child, not reaped yet: the number can be no other process's.
+            let number = Pid::from_raw(pid).ok_or(io::ErrorKind::InvalidData)?;
+            let pidfd = rustix::process::pidfd_open(number, PidfdFlags::empty())?;
+            Ok(Side::Parent { pid, pidfd })
+        }
+        cloned => cloned,
+    }
+}
+
+fn clone_with_pidfd(_proof: SingleThread, namespaces: u64) -> io::Result<Side> {
     const CLONE_PIDFD: u64 = 0x1000;
     let mut pidfd: RawFd = -1;
     let args = libc::clone_args {
@@ -417,19 +435,29 @@ pub fn install_asking_filter(program: &[libc::sock_filter]) -> io::Result<OwnedF
     Ok(unsafe { OwnedFd::from_raw_fd(RawFd::try_from(fd).map_err(io::Error::other)?) })
 }
 
-/// Takes the next question of an asking filter, which is there; the answer names it by this number.
-/// `None` if whoever asked was killed meanwhile.
+/// What an asking filter wants to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Question {
+    id: u64,
+    /// The thread that asks, and waits.
+    pub thread: u32,
+}
+
+/// Takes the next question of an asking filter, which is there. `None` if whoever asked was killed meanwhile.
 ///
 /// # Errors
 ///
 /// The kernel's.
-pub fn next_question(asks: BorrowedFd<'_>) -> io::Result<Option<u64>> {
+pub fn next_question(asks: BorrowedFd<'_>) -> io::Result<Option<Question>> {
     // SAFETY: all zeroes is a valid `seccomp_notif`, a struct of integers, and what the kernel wants.
     let mut question: libc::seccomp_notif = unsafe { std::mem::zeroed() };
     // SAFETY: the pointer is to a live variable of the type that this request writes.
     let got = unsafe { libc::ioctl(asks.as_raw_fd(), NOTIF_RECV, &raw mut question) };
     if got == 0 {
-        return Ok(Some(question.id));
+        return Ok(Some(Question {
+            id: question.id,
+            thread: question.pid,
+        }));
     }
     let error = io::Error::last_os_error();
     match error.raw_os_error() {
@@ -439,10 +467,10 @@ pub fn next_question(asks: BorrowedFd<'_>) -> io::Result<Option<u64>> {
 }
 
 /// Answers a question: the call goes on, or fails with `EAGAIN`. One whose asker is gone is passed over.
-pub fn answer_question(asks: BorrowedFd<'_>, question: u64, goes_on: bool) {
+pub fn answer_question(asks: BorrowedFd<'_>, question: Question, goes_on: bool) {
     const CONTINUE: u32 = 1;
     let answer = libc::seccomp_notif_resp {
-        id: question,
+        id: question.id,
         val: 0,
         error: if goes_on { 0 } else { -libc::EAGAIN },
         flags: if goes_on { CONTINUE } else { 0 },

@@ -381,7 +381,8 @@ impl Filter {
             set(&[libc::SYS_sched_setaffinity], own).doing(doing)?;
             let prctl = Verdict::Check(Check::PrctlShared);
             set(&[libc::SYS_prctl], prctl).doing(doing)?;
-            entering.extend([libc::SYS_setsid, libc::SYS_sendmsg]);
+            let also = [libc::SYS_setsid, libc::SYS_sendmsg, libc::SYS_setpriority];
+            entering.extend(also);
         }
         let refused = [REFUSED, UNKNOWN];
         let allowed = verdicts.values().filter(|v| !refused.contains(v)).count();

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -46,6 +46,7 @@ pub(crate) struct Server {
     seen: BTreeSet<Process>,
     folder: TempDir,
     ended: bool,
+    isolation: OnceLock<String>,
 }
 
 impl Server {
@@ -77,6 +78,7 @@ impl Server {
             seen: BTreeSet::new(),
             folder,
             ended: false,
+            isolation: OnceLock::new(),
         }
     }
 
@@ -160,6 +162,12 @@ impl Server {
 
     pub(crate) fn health(&self) -> Answer {
         self.ask(&request("GET", "/health", &[], b""))
+    }
+
+    /// What it walls programs in with, as `/health` tells.
+    pub(crate) fn isolation(&self) -> &str {
+        let ask = || self.health().text("/isolation");
+        self.isolation.get_or_init(ask)
     }
 
     /// Programs that run now, as `/health` tells.

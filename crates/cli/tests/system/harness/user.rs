@@ -1,11 +1,13 @@
 //! Who starts the server, and the Python environment that is theirs.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+use syscalls::x86_64::Sysno;
 use tempfile::TempDir;
 
 /// A user that is nobody's; also the group.
@@ -18,7 +20,79 @@ pub(crate) enum User {
     Ourselves,
     /// An ordinary user, where root runs the tests.
     Ordinary,
+    /// An ordinary user in what a container is by default: no namespaces, no capabilities.
+    Container,
 }
+
+/// What container engines let nobody call that has no capability for it, beside `clone` with the flags of
+/// namespaces and `clone3`: the calls that Docker's default profile leaves out.
+const CONTAINER_REFUSES: [Sysno; 62] = {
+    use Sysno::*;
+    [
+        _sysctl,
+        acct,
+        add_key,
+        afs_syscall,
+        bpf,
+        chroot,
+        clock_settime,
+        create_module,
+        delete_module,
+        fanotify_init,
+        finit_module,
+        fsconfig,
+        fsmount,
+        fsopen,
+        fspick,
+        get_kernel_syms,
+        get_mempolicy,
+        getpmsg,
+        init_module,
+        io_uring_enter,
+        io_uring_register,
+        io_uring_setup,
+        ioperm,
+        iopl,
+        kcmp,
+        kexec_file_load,
+        kexec_load,
+        keyctl,
+        lookup_dcookie,
+        mbind,
+        migrate_pages,
+        mount,
+        mount_setattr,
+        move_mount,
+        move_pages,
+        nfsservctl,
+        open_by_handle_at,
+        open_tree,
+        perf_event_open,
+        pidfd_getfd,
+        pivot_root,
+        process_madvise,
+        putpmsg,
+        query_module,
+        quotactl,
+        quotactl_fd,
+        reboot,
+        request_key,
+        set_mempolicy,
+        setdomainname,
+        sethostname,
+        setns,
+        settimeofday,
+        swapoff,
+        swapon,
+        syslog,
+        umount2,
+        unshare,
+        uselib,
+        userfaultfd,
+        vhangup,
+        vserver,
+    ]
+};
 
 /// The program and its environment, where one user reaches them.
 #[derive(Debug)]
@@ -31,10 +105,11 @@ struct Place {
 
 impl User {
     /// The number of the user that exists for these tests only.
-    pub(crate) const fn throw_away(self) -> Option<u32> {
+    pub(crate) fn throw_away(self) -> Option<u32> {
         match self {
             Self::Ourselves => None,
             Self::Ordinary => Some(ORDINARY),
+            Self::Container => rustix::process::geteuid().is_root().then_some(ORDINARY),
         }
     }
 
@@ -43,6 +118,7 @@ impl User {
         match self {
             Self::Ourselves => "",
             Self::Ordinary => ", for an ordinary user",
+            Self::Container => ", in a container",
         }
     }
 
@@ -67,6 +143,23 @@ impl User {
         Ok(Self::Ordinary)
     }
 
+    /// A container to test in, or why there is none.
+    pub(crate) fn container() -> Result<Self, String> {
+        let abi = jail::sys::landlock_abi().unwrap_or(0);
+        if abi < jail::walls::landlock::ABI_MIN_ALONE {
+            return Err(format!("this kernel has Landlock ABI {abi}"));
+        }
+        if rustix::process::geteuid().is_root() {
+            python_for_all().ok_or("no python3 that an ordinary user reaches")?;
+        }
+        let made = Self::Container.command("true").output();
+        match made {
+            Ok(output) if output.status.success() => Ok(Self::Container),
+            Ok(output) => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
     /// An ordinary user to test as, whoever we are; or why there is none.
     pub(crate) fn no_root() -> Result<Self, String> {
         if rustix::process::geteuid().is_root() {
@@ -77,20 +170,17 @@ impl User {
     }
 
     /// Another program, started as this user.
-    pub(crate) fn command(self, program: &str) -> Command {
+    pub(crate) fn command(self, program: impl AsRef<OsStr>) -> Command {
         match self {
             Self::Ourselves => new_command(program),
             Self::Ordinary => as_ordinary(program),
+            Self::Container => in_container(program),
         }
     }
 
     /// The program under test, started as this user, with none of this process's settings.
     pub(crate) fn hognose(self) -> Command {
-        let program = &self.place().program;
-        let mut command = match self {
-            Self::Ourselves => new_command(program),
-            Self::Ordinary => as_ordinary(program),
-        };
+        let mut command = self.command(&self.place().program);
         let ours = |name: &str| name.starts_with("HOGNOSE_") || name == "PYTHON_EXE_KEY";
         for (name, _) in std::env::vars_os() {
             if name.to_str().is_some_and(ours) {
@@ -153,7 +243,8 @@ impl User {
                 data: made(&kept("ourselves")),
                 python: None,
             }),
-            Self::Ordinary => ORDINARY_USER.get_or_init(|| {
+            Self::Container if self.throw_away().is_none() => Self::Ourselves.place(),
+            Self::Ordinary | Self::Container => ORDINARY_USER.get_or_init(|| {
                 let folder = reachable_folder();
                 let program = folder.join("hognose");
                 // Renamed into place: the one that is there may be running.
@@ -217,7 +308,7 @@ fn python_for_all() -> Option<PathBuf> {
 }
 
 /// A command that gives up being root first.
-fn as_ordinary(program: impl AsRef<std::ffi::OsStr>) -> Command {
+fn as_ordinary(program: impl AsRef<OsStr>) -> Command {
     let mut command = new_command("setpriv");
     command
         .arg(format!("--reuid={ORDINARY}"))
@@ -228,7 +319,29 @@ fn as_ordinary(program: impl AsRef<std::ffi::OsStr>) -> Command {
     command
 }
 
+/// A command that gives up what a container's processes do not have first.
+fn in_container(program: impl AsRef<OsStr>) -> Command {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/system/harness/container.py");
+    let script = fs::read_to_string(script).expect("it stands beside this file");
+    let numbers = CONTAINER_REFUSES
+        .map(|call| call.id().to_string())
+        .join(",");
+    let python = python_for_all().unwrap_or_else(|| PathBuf::from("python3"));
+    // By the shell's search, since nothing is searched for later.
+    let program = match Path::new(program.as_ref()).is_absolute() {
+        true => program.as_ref().to_owned(),
+        false => Path::new("/bin").join(program.as_ref()).into_os_string(),
+    };
+    let mut command = new_command(python);
+    command.args(["-I", "-c", &script, &ORDINARY.to_string(), &numbers]);
+    command
+        .arg(program)
+        .env("HOME", "/nonexistent")
+        .current_dir("/");
+    command
+}
+
 #[expect(clippy::disallowed_methods, reason = "a test starts what it tests")]
-pub(crate) fn new_command(program: impl AsRef<std::ffi::OsStr>) -> Command {
+pub(crate) fn new_command(program: impl AsRef<OsStr>) -> Command {
     Command::new(program)
 }

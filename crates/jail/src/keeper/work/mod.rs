@@ -24,6 +24,9 @@ use crate::walls::{Doing, WallError};
 /// How often limits of time, of locks and, without a cgroup, of memory are looked at while there is
 /// need.
 const TICK: Duration = Duration::from_millis(100);
+/// The same where a run's files have no file system that bounds them: what a run writes in that time it
+/// can have too much.
+const DISK_TICK: Duration = Duration::from_millis(20);
 /// The same for what a run waits for.
 const SHORT_TICK: Duration = Duration::from_millis(1);
 /// Longest time in which a zygote imports everything.
@@ -185,7 +188,7 @@ impl Keeper {
             let timeout = if self.is_urgent() {
                 Some(SHORT_TICK)
             } else {
-                self.needs_ticks().then_some(TICK)
+                self.needs_ticks().then_some(self.tick_pause())
             };
             let timeout = timeout.map(|tick| rustix::time::Timespec {
                 tv_sec: 0,
@@ -210,7 +213,7 @@ impl Keeper {
             if let Err(ServerGone) = self.tend_groups() {
                 return Ok(());
             }
-            if ticked.elapsed() >= TICK {
+            if ticked.elapsed() >= self.tick_pause() {
                 ticked = Instant::now();
                 if let Err(ServerGone) = self.tick() {
                     return Ok(());
@@ -269,6 +272,14 @@ impl Keeper {
             }
         }
         Ok(())
+    }
+
+    fn tick_pause(&self) -> Duration {
+        let runs = || self.units.values().any(|(unit, _)| unit.is_running());
+        match self.ground {
+            Ground::Landlock(_) if runs() => DISK_TICK,
+            _ => TICK,
+        }
     }
 
     /// Whether a process group is about to be gone, or waits for a process.
