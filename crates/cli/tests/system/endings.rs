@@ -52,13 +52,18 @@ fn a_client_that_goes_away_frees_its_slot() {
 #[test]
 fn sigterm_lets_running_programs_finish_and_leaves_nothing() {
     let _machine = machine();
-    ending_well(User::Ourselves);
-    match User::ordinary() {
-        Ok(user) => ending_well(user),
-        Err(why) => skip(
-            "sigterm_lets_running_programs_finish_and_leaves_nothing, for an ordinary user",
-            &why,
-        ),
+    let name = "sigterm_lets_running_programs_finish_and_leaves_nothing";
+    as_everybody(name, ending_well);
+}
+
+/// Tests as whoever we are, as an ordinary user and in a container; what cannot be is skipped by name.
+fn as_everybody(name: &str, test: fn(User)) {
+    test(User::Ourselves);
+    for user in [User::ordinary(), User::container()] {
+        match user {
+            Ok(user) => test(user),
+            Err(why) => skip(&format!("{name}, for another user"), &why),
+        }
     }
 }
 
@@ -88,11 +93,7 @@ fn ending_well(user: User) {
 #[test]
 fn a_killed_server_leaves_nothing() {
     let _machine = machine();
-    killed(User::Ourselves);
-    match User::ordinary() {
-        Ok(user) => killed(user),
-        Err(why) => skip("a_killed_server_leaves_nothing, for an ordinary user", &why),
-    }
+    as_everybody("a_killed_server_leaves_nothing", killed);
 }
 
 fn killed(user: User) {
@@ -100,6 +101,7 @@ fn killed(user: User) {
     for code in [
         LONG,
         "import os\nfor _ in range(4): os.fork()\nwhile True: pass",
+        "import os\nwhile True:\n    try:\n        if os.fork() == 0: os.fork()\n    except OSError: pass",
     ] {
         let mut client = server.connect();
         client.send(&admin(code)).expect("the server listens");
@@ -117,7 +119,12 @@ fn killed(user: User) {
 #[test]
 fn what_a_server_and_keeper_killed_together_leave_is_removed_by_the_next_start() {
     let _machine = machine();
-    let mut server = Server::start(User::Ourselves, &[]);
+    let name = "what_a_server_and_keeper_killed_together_leave_is_removed_by_the_next_start";
+    as_everybody(name, killed_together);
+}
+
+fn killed_together(user: User) {
+    let mut server = Server::start(user, &[]);
     let keeper = server.parts(3).outer_keeper;
     server.remember();
     // It stands still, so that it can remove nothing when its server dies.
@@ -157,6 +164,23 @@ fn an_ordinary_users_killed_keeper_and_zygotes_are_replaced_under_load() {
         }
         Err(why) => skip(
             "an_ordinary_users_killed_keeper_and_zygotes_are_replaced_under_load",
+            &why,
+        ),
+    }
+}
+
+#[test]
+fn a_killed_keeper_zygote_or_watch_is_replaced_in_a_container() {
+    let _machine = machine();
+    match User::container() {
+        Ok(user) => {
+            replaced(user, |parts| parts.zygotes.clone());
+            replaced(user, |parts| vec![parts.inner_keeper]);
+            replaced(user, |parts| vec![parts.outer_keeper]);
+            replaced(user, |parts| parts.watch.into_iter().collect());
+        }
+        Err(why) => skip(
+            "a_killed_keeper_zygote_or_watch_is_replaced_in_a_container",
             &why,
         ),
     }

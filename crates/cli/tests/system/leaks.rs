@@ -48,6 +48,17 @@ fn requests_to_an_ordinary_users_server_leave_nothing_behind() {
     }
 }
 
+#[test]
+fn requests_to_a_server_in_a_container_leave_nothing_behind() {
+    match User::container() {
+        Ok(user) => many_requests(user, ORDINARY_REQUESTS),
+        Err(why) => skip(
+            "requests_to_a_server_in_a_container_leave_nothing_behind",
+            &why,
+        ),
+    }
+}
+
 fn many_requests(user: User, requests: usize) {
     let _machine = machine();
     let server = Server::start(user, &[("concurrent_max", "20")]);

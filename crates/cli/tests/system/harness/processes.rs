@@ -213,7 +213,7 @@ impl Parts {
         let inner = below.iter().filter(child_of(*outer)).find(is_keeper)?;
         let is_zygote = |process: &&Process| {
             let words = process.arguments();
-            words.iter().any(|word| word.ends_with("/hognose/main.py"))
+            words.iter().any(|word| word.ends_with("/main.py"))
         };
         let (zygotes, others): (Vec<Process>, Vec<Process>) = below
             .iter()
