@@ -21,7 +21,8 @@ const TRIAL_MAX: Duration = Duration::from_secs(10);
 /// Looks at everything and prints it; succeeds only if `serve` would start.
 pub(crate) fn doctor(serving: &Serving) -> anyhow::Result<ExitCode> {
     let config = python::settings(serving.settings.config.as_deref(), &serving.flags())?;
-    let mut findings = probe::look(&attempted()?);
+    let tiers: Vec<_> = config.isolation.candidates().collect();
+    let mut findings = probe::look(&attempted()?, &tiers);
     let (python, environment) = python_findings(&config);
     findings.extend(python);
     findings.push(listening(&config));
@@ -206,8 +207,9 @@ fn trial(config: &Config, environment: &Environment) -> anyhow::Result<Finding> 
         )
         .await?;
         let outcome = pool.run(job).await;
+        let tier = pool.tier();
         pool.close().await;
-        outcome
+        outcome.map(|outcome| (tier, outcome))
     });
     let finding = |state, found| Finding {
         subject: "trial",
@@ -216,16 +218,19 @@ fn trial(config: &Config, environment: &Environment) -> anyhow::Result<Finding> 
         remedy: None,
     };
     Ok(match result {
-        Ok(outcome) if outcome.ending == Ending::Exited(0) && outcome.stdout.bytes == b"42\n" => {
+        Ok((tier, outcome))
+            if outcome.ending == Ending::Exited(0) && outcome.stdout.bytes == b"42\n" =>
+        {
             finding(
                 State::Good,
                 format!(
-                    "a program ran behind all walls in {:.1} ms",
+                    "a program ran behind all walls of the tier `{}` in {:.1} ms",
+                    tier.name(),
                     outcome.wall.as_secs_f64() * 1000.0
                 ),
             )
         }
-        Ok(outcome) => finding(
+        Ok((_, outcome)) => finding(
             State::Missing,
             format!("a program of one line ended oddly: {:?}", outcome.ending),
         ),
@@ -236,6 +241,7 @@ fn trial(config: &Config, environment: &Environment) -> anyhow::Result<Finding> 
 /// Writes the findings for a person.
 fn report(findings: &[Finding]) -> String {
     let mut text = String::new();
+    let mut last_remedy = None;
     for Finding {
         subject,
         state,
@@ -249,7 +255,12 @@ fn report(findings: &[Finding]) -> String {
             State::Missing => "MISSING",
         };
         let _ = writeln!(text, "{state:>8}  {subject:<19} {found}");
-        if let Some(remedy) = remedy {
+        // Several things often lack for one reason: its remedy is told once.
+        if let Some(remedy) = remedy
+            .as_ref()
+            .filter(|remedy| last_remedy != Some(*remedy))
+        {
+            last_remedy = Some(remedy);
             let _ = writeln!(text, "{:>8}  {:<19} -> {remedy}", "", "");
         }
     }

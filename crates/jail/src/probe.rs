@@ -16,6 +16,7 @@ use rustix::mount::{
     fsconfig_set_string, fsmount, fsopen, mount_change,
 };
 use rustix::thread::UnshareFlags;
+use wire::Tier;
 
 /// One thing that a wall needs, and how the host stands to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -140,13 +141,16 @@ fn make_tmpfs() -> Result<(), Errno> {
     fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes).map(drop)
 }
 
-/// Looks at the host, with what [`attempt`] told.
+/// Looks at the host, with what [`attempt`] told; `tiers` are those that may be used.
 #[must_use]
-pub fn look(attempted: &str) -> Vec<Finding> {
+pub fn look(attempted: &str, tiers: &[Tier]) -> Vec<Finding> {
     let steps = steps_of(attempted);
     let hindrance = Hindrance::of_host();
     let mut findings = vec![kernel(&rustix::system::uname().release().to_string_lossy())];
-    findings.extend(namespaces(&steps, hindrance));
+    let landlock_abi = steps.get(LANDLOCK).copied().unwrap_or(0);
+    let stands_in = tiers.contains(&Tier::Landlock)
+        && i64::from(landlock_abi) >= crate::walls::landlock::ABI_MIN_ALONE;
+    findings.extend(namespaces(&steps, hindrance, stands_in));
     findings.push(landlock(steps.get(LANDLOCK).copied()));
     findings.push(seccomp(&read("/proc/sys/kernel/seccomp/actions_avail")));
     findings.push(Cgroup::of_host().finding(rustix::process::geteuid().is_root()));
@@ -233,7 +237,13 @@ impl Hindrance {
     }
 }
 
-fn namespaces(steps: &BTreeMap<&str, i32>, hindrance: Hindrance) -> Vec<Finding> {
+/// `stands_in` is whether runs are walled in without them where they are missing.
+fn namespaces(steps: &BTreeMap<&str, i32>, hindrance: Hindrance, stands_in: bool) -> Vec<Finding> {
+    let state = if stands_in {
+        State::Weaker
+    } else {
+        State::Missing
+    };
     let names = std::iter::once(USER)
         .chain(NAMESPACES.map(|(name, _)| name))
         .chain([TMPFS]);
@@ -242,19 +252,9 @@ fn namespaces(steps: &BTreeMap<&str, i32>, hindrance: Hindrance) -> Vec<Finding>
             Some(0) => Finding::good(name, "available"),
             Some(&errno) => {
                 let error = std::io::Error::from_raw_os_error(errno);
-                Finding::bad(
-                    State::Missing,
-                    name,
-                    format!("refused: {error}"),
-                    hindrance.remedy(),
-                )
+                Finding::bad(state, name, format!("refused: {error}"), hindrance.remedy())
             }
-            None => Finding::bad(
-                State::Missing,
-                name,
-                "the trial was cut short",
-                hindrance.remedy(),
-            ),
+            None => Finding::bad(state, name, "the trial was cut short", hindrance.remedy()),
         })
         .collect()
 }
@@ -443,12 +443,14 @@ mod tests {
     #[test]
     fn a_refused_namespace_is_missing_and_says_what_to_do() {
         let steps = steps_of("user namespaces=0\nmount namespaces=1\nodd\nLandlock=7\n");
-        let findings = namespaces(&steps, Hindrance::AppArmor);
+        let findings = namespaces(&steps, Hindrance::AppArmor, false);
         let states: Vec<State> = findings.iter().map(|finding| finding.state).collect();
         assert_eq!(
             (states[0], states[1], states[2]),
             (State::Good, State::Missing, State::Missing)
         );
+        let weaker = namespaces(&steps, Hindrance::AppArmor, true);
+        assert_eq!(weaker[1].state, State::Weaker);
         assert!(
             findings[1]
                 .found

@@ -553,6 +553,7 @@ mod tests {
                 "load": "high",
                 "active_processes_at_request": 5,
                 "max_concurrent_processes": 5,
+                "isolation": "scripted",
             })
         );
         assert_eq!(server.ask(json!({})).await.0, 400);

@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 
 use crate::harness::traces::Traces;
-use crate::harness::{User, machine, new_command, skip};
+use crate::harness::{Server, User, machine, new_command, skip};
 
 /// A folder with a program in it, and the command that runs it there.
 fn run(user: User, code: &str, words: &[&str]) -> (TempDir, Output) {
@@ -155,7 +155,8 @@ fn a_wall_that_cannot_be_raised_stops_the_start_with_a_sentence() {
     let output = new_command("unshare")
         .args(["-Ur", "sh", "-c", script, "sh"])
         .arg(User::Ourselves.hognose().get_program())
-        .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+        .args(["serve", "--set", "isolation_min=native"])
+        .args(["--listen", "127.0.0.1:0", "--data-dir"])
         .arg(folder.path().join("data"))
         .arg("--environment")
         .arg(User::Ourselves.environment())
@@ -169,17 +170,55 @@ fn a_wall_that_cannot_be_raised_stops_the_start_with_a_sentence() {
 }
 
 #[test]
+fn a_weaker_tier_is_told_and_refused_below_the_floor() {
+    let _machine = machine();
+    let user = match User::container() {
+        Ok(user) => user,
+        Err(why) => return skip("a_weaker_tier_is_told_and_refused_below_the_floor", &why),
+    };
+    let server = Server::start(user, &[]);
+    assert_eq!(server.isolation(), "landlock");
+    let answer = server.run("print(1)");
+    assert_eq!(answer.text("/server_status/isolation"), "landlock");
+    let log = server.log();
+    assert!(log.contains("a weaker isolation is in force"), "{log}");
+    assert!(log.contains("cannot make a user namespace"), "{log}");
+    server.stop();
+
+    let folder = user.folder();
+    for setting in ["isolation_min=native", "isolation=native"] {
+        let output = user
+            .hognose()
+            .args(["serve", "--set", setting])
+            .args(["--listen", "127.0.0.1:0", "--data-dir"])
+            .arg(folder.path().join("data"))
+            .arg("--environment")
+            .arg(user.environment())
+            .output()
+            .expect("cargo has built it");
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("cannot make a user namespace"), "{said}");
+    }
+}
+
+#[test]
 fn doctor_finds_a_host_fit_on_which_programs_run() {
     let _machine = machine();
-    let mut users = vec![User::Ourselves];
-    match User::ordinary() {
-        Ok(user) => users.push(user),
-        Err(why) => skip(
-            "doctor_finds_a_host_fit_on_which_programs_run, for an ordinary user",
-            &why,
-        ),
+    let mut users = vec![(User::Ourselves, "native")];
+    for (user, tier) in [
+        (User::ordinary(), "native"),
+        (User::container(), "landlock"),
+    ] {
+        match user {
+            Ok(user) => users.push((user, tier)),
+            Err(why) => skip(
+                "doctor_finds_a_host_fit_on_which_programs_run, for another user",
+                &why,
+            ),
+        }
     }
-    for user in users {
+    for (user, tier) in users {
         let folder = user.folder();
         let output = user
             .hognose()
@@ -196,7 +235,9 @@ fn doctor_finds_a_host_fit_on_which_programs_run() {
             "{report}"
         );
         assert!(
-            report.contains("a program ran behind all walls"),
+            report.contains(&format!(
+                "a program ran behind all walls of the tier `{tier}`"
+            )),
             "{report}"
         );
     }

@@ -1,7 +1,7 @@
 //! Where runs live on a host that gives them no root of their own: a folder of the server's.
 //!
 //! ```text
-//!   runs-PID/
+//!   hognose-runs-PID/
 //!    ├─ lock        held by the keeper for as long as it lives; without that, it is a leftover
 //!    ├─ env/        the environment, as links: bin/python3, pyvenv.cfg, lib/…
 //!    ├─ guest/      our guest files
@@ -12,7 +12,7 @@ use std::ffi::CStr;
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::{DirBuilderExt, symlink};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags};
@@ -23,7 +23,9 @@ use super::Guest;
 use crate::walls::{Doing, WallError};
 
 /// What the folders' names begin with.
-const PREFIX: &str = "runs-";
+const PREFIX: &str = "hognose-runs-";
+/// Where it is made if the server's folder is not there yet, or read-only.
+const ELSEWHERE: &str = "/tmp";
 /// Most calls in which a box is removed on the way; one that needs more is removed by a process of its own.
 pub(super) const CALLS_ON_THE_WAY_MAX: usize = 64;
 
@@ -42,9 +44,15 @@ impl Home {
         guest: Guest<'_>,
     ) -> Result<Self, WallError> {
         let doing = |what: &str, path: &Path| format!("{what} {}", path.display());
-        remove_leftovers(scratch);
-        let path = scratch.join(format!("{PREFIX}{}", std::process::id()));
-        folder(&path).doing(&doing("make", &path))?;
+        let name = format!("{PREFIX}{}", std::process::id());
+        for place in [scratch, Path::new(ELSEWHERE)] {
+            remove_leftovers(place);
+        }
+        let mut path = scratch.join(&name);
+        if folder(&path).is_err() {
+            path = Path::new(ELSEWHERE).join(&name);
+            folder(&path).doing(&doing("make", &path))?;
+        }
         let lock = File::create(path.join("lock")).doing(&doing("lock", &path))?;
         lock.try_lock()
             .map_err(io::Error::from)
@@ -160,6 +168,10 @@ fn remove_leftovers(scratch: &Path) {
         let Some(name) = name.to_str().filter(|name| name.starts_with(PREFIX)) else {
             continue;
         };
+        let own = rustix::process::geteuid().as_raw();
+        if !entry.metadata().is_ok_and(|folder| folder.uid() == own) {
+            continue;
+        }
         let lock = File::open(entry.path().join("lock")).map(|lock| lock.try_lock());
         if !matches!(lock, Ok(Err(TryLockError::WouldBlock))) {
             let _left = remove(scratch, name, usize::MAX);
@@ -296,7 +308,10 @@ mod tests {
     #[test]
     fn a_folder_whose_keeper_is_gone_is_a_leftover() {
         let scratch = tempfile::tempdir().unwrap();
-        let (kept, left) = (scratch.path().join("runs-1"), scratch.path().join("runs-2"));
+        let (kept, left) = (
+            scratch.path().join(format!("{PREFIX}1")),
+            scratch.path().join(format!("{PREFIX}2")),
+        );
         folder(&kept).unwrap();
         folder(&left).unwrap();
         let lock = File::create(kept.join("lock")).unwrap();

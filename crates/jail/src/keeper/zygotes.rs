@@ -199,6 +199,10 @@ impl Execution {
         };
         let mut environment: Vec<CString> = ENVIRONMENT.iter().map(|&name| name.into()).collect();
         environment.push(in_env("PATH=", "bin", ":/usr/bin")?);
+        if let Ground::Landlock(_) = ground {
+            // As in a root of its own, where the host's local time is out of sight.
+            environment.push(c"TZ=UTC".to_owned());
+        }
         if !setup.runtime.library_files.is_empty() {
             environment.push(in_env("LD_LIBRARY_PATH=", "lib", "")?);
         }

@@ -67,14 +67,13 @@ pub static OWN_ROOT: [Grant; 8] = [
 
 /// On a host's own files, of what is there for everybody: what C libraries and interpreters read of
 /// themselves. The caller is in the folder that is the run's own.
-pub static HOST: [Grant; 13] = [
+pub static HOST: [Grant; 12] = [
     Grant::on(c".", OWN),
     Grant::on(c"/dev/null", DEVICE),
     Grant::on(c"/dev/full", READ_FILE),
     Grant::on(c"/dev/random", READ_FILE),
     Grant::on(c"/dev/urandom", READ_FILE),
     Grant::where_there(c"/etc/ld.so.cache", READ_FILE),
-    Grant::where_there(c"/etc/localtime", READ_FILE),
     Grant::where_there(c"/etc/mime.types", READ_FILE),
     // Of the program itself, not of its children.
     Grant::on(c"/proc/self/fd", READ_DIR),

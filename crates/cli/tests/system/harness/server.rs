@@ -236,7 +236,11 @@ impl Server {
             let files = fs::read_dir(self.temporary()).expect("the test made it");
             left.extend(files.map(|file| format!("{file:?}")));
             let data = fs::read_dir(self.data()).into_iter().flatten().flatten();
-            let runs = data.filter(|file| file.file_name().to_string_lossy().starts_with("runs-"));
+            let runs = data.filter(|file| {
+                file.file_name()
+                    .to_string_lossy()
+                    .starts_with("hognose-runs-")
+            });
             left.extend(runs.map(|folder| format!("{folder:?}")));
             if left.is_empty() {
                 return;
