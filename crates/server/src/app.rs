@@ -10,6 +10,7 @@ use crate::admission::{Caller, CountKey, Identity, Quota, Rate, Slots};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::execute::{self, Runner, Sender};
+use crate::facts::Facts;
 use crate::policy::Policy;
 use crate::refusal::Refusal;
 use crate::store::{Store, StoreError};
@@ -50,6 +51,7 @@ pub(crate) struct App {
     /// Processor time of one process. Seconds; the same.
     pub(crate) cpu_seconds_max: u32,
     pub(crate) usage_in_answers: bool,
+    pub(crate) facts: Facts,
     rate: Rate,
     requests_per_minute: u32,
     failures: AtomicU64,
@@ -82,6 +84,7 @@ impl App {
             memory_bytes_max: config.limits.memory_bytes_max,
             cpu_seconds_max: config.limits.cpu_seconds_max,
             usage_in_answers: config.usage_in_answers,
+            facts: Facts::new(config, python),
             rate: Rate::per_minute(config.requests_per_minute),
             requests_per_minute: config.requests_per_minute,
             failures: AtomicU64::new(0),

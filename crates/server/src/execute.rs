@@ -192,7 +192,7 @@ fn asked(app: &App, caller: Caller, request: &ExecuteRequest<'_>) -> Result<Aske
     })
 }
 
-fn server_status(app: &App, active: usize) -> ServerStatus {
+pub(crate) fn server_status(app: &App, active: usize) -> ServerStatus {
     let max = app.slots.max();
     ServerStatus {
         load: if active < max {

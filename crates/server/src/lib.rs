@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod execute;
+mod facts;
 
 mod admission;
 mod policy;

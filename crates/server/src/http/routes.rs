@@ -15,6 +15,7 @@ use axum::{Extension, Router};
 use hyper::StatusCode;
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
+use serde_json::json;
 use tower_service::Service as _;
 use tracing::error;
 
@@ -71,6 +72,18 @@ impl Site {
             .route(
                 "/",
                 get(home).options(preflight).fallback(method_not_allowed),
+            )
+            .route(
+                "/page/page.css",
+                get(style).options(preflight).fallback(method_not_allowed),
+            )
+            .route(
+                "/page/page.js",
+                get(script).options(preflight).fallback(method_not_allowed),
+            )
+            .route(
+                "/page/facts.json",
+                get(facts).options(preflight).fallback(method_not_allowed),
             )
             .route(
                 "/health",
@@ -159,7 +172,8 @@ fn add_headers(headers: &mut HeaderMap) {
         (header::REFERRER_POLICY, "no-referrer"),
         (header::CACHE_CONTROL, "no-store"),
     ] {
-        headers.insert(name, HeaderValue::from_static(value));
+        let usual = HeaderValue::from_static(value);
+        headers.entry(name).or_insert(usual);
     }
 }
 
@@ -182,27 +196,62 @@ async fn execute(
         Ok(whole) => whole,
         Err(trouble) => return closing(body_trouble(&shared, trouble)),
     };
-    let lines = headers.get_all(FORWARDED_FOR).iter();
-    // A line that is no text is junk, as an empty one is.
-    let lines: Vec<&str> = lines
-        .map(|line| line.to_str().unwrap_or_default())
-        .collect();
     let origin = Origin {
         peer,
-        forwarded_for: &lines,
+        forwarded_for: &forwarded_for(headers),
     };
     let answer = execute::answer(&shared.app, Sender::Remote(origin), whole).await;
     json(&answer)
 }
 
-async fn home(State(shared): State<Arc<Shared>>) -> Response {
-    shared.page.response()
+/// The lines of `X-Forwarded-For`. One that is no text is junk, as an empty one is.
+fn forwarded_for(headers: &HeaderMap) -> Vec<&str> {
+    let lines = headers.get_all(FORWARDED_FOR).iter();
+    lines
+        .map(|line| line.to_str().unwrap_or_default())
+        .collect()
+}
+
+async fn home(State(shared): State<Arc<Shared>>, asked: HeaderMap) -> Response {
+    shared.page.document(&asked)
+}
+
+async fn style(State(shared): State<Arc<Shared>>, asked: HeaderMap) -> Response {
+    shared.page.style(&asked)
+}
+
+async fn script(State(shared): State<Arc<Shared>>, asked: HeaderMap) -> Response {
+    shared.page.script(&asked)
+}
+
+/// What the page shows before anything has run: the settings, and how things are for whoever asks.
+async fn facts(
+    State(shared): State<Arc<Shared>>,
+    Extension(Peer(peer)): Extension<Peer>,
+    asked: HeaderMap,
+) -> Response {
+    let app = &shared.app;
+    let origin = Origin {
+        peer,
+        forwarded_for: &forwarded_for(&asked),
+    };
+    // Where counts cannot be kept, there is no quota to tell.
+    let user = app.quota.user_info(app.identity.caller(origin, None)).ok();
+    let server = execute::server_status(app, app.slots.active());
+    let facts = app.facts.with([
+        ("isolation", json!(app.isolation())),
+        ("user_info", json!(user)),
+        ("server_status", json!(server)),
+    ]);
+    let mut response = Response::new(Body::from(facts));
+    response.headers_mut().insert(header::CONTENT_TYPE, JSON);
+    response
 }
 
 async fn health(State(shared): State<Arc<Shared>>) -> Response {
     let health = shared.app.health();
     let ready = health == Health::Fine;
-    let health = serde_json::json!({
+    let health = json!({
         "status": match health {
             Health::Fine => "ok",
             Health::Recovering => "recovering",

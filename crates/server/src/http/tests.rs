@@ -235,7 +235,7 @@ async fn people_get_a_page_and_machines_the_health() {
     );
     let policy = page.header("content-security-policy").unwrap();
     assert!(
-        policy.starts_with("default-src 'none'; script-src 'sha256-"),
+        policy.starts_with("default-src 'none'; script-src 'self'; style-src 'self'; "),
         "{policy}"
     );
     let mut stream = server.connect().await;
@@ -251,6 +251,42 @@ async fn people_get_a_page_and_machines_the_health() {
         (&health["status"], &health["isolation"]),
         (&"ok".into(), &"scripted".into())
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_files_of_the_page_come_packed_and_once() {
+    let server = Server::start().await;
+    for path in ["/", "/page/page.css", "/page/page.js"] {
+        let plain = server.ask("GET", path).await;
+        assert_eq!(plain.status, 200, "{path}");
+        assert_eq!(plain.header("content-encoding"), None);
+        assert_eq!(plain.header("cache-control"), Some("no-cache"));
+        let get = format!("GET {path} HTTP/1.1\r\nHost: h\r\nAccept-Encoding: br, gzip\r\n");
+        let packed = server.send(format!("{get}\r\n")).await;
+        assert_eq!(packed.header("content-encoding"), Some("gzip"), "{path}");
+        assert_eq!(packed.header("vary"), Some("Accept-Encoding"));
+        assert!(packed.body.len() < plain.body.len() / 2, "{path}");
+        let tag = packed.header("etag").unwrap();
+        let again = server
+            .send(format!("{get}If-None-Match: {tag}\r\n\r\n"))
+            .await;
+        assert_eq!((again.status, again.body.len()), (304, 0), "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_learns_limits_and_what_is_left_without_using_any() {
+    let server = Server::start_with(&[("HOGNOSE_ATTACHMENTS_MAX", "3")]).await;
+    server.send(post(r#"{"code": "a"}"#)).await;
+    for _ in 0..9 {
+        let facts = server.ask("GET", "/page/facts.json").await;
+        assert_eq!(facts.header("cache-control"), Some("no-store"));
+        let facts = facts.json();
+        assert_eq!(facts["limits"]["attachments"], 3);
+        assert_eq!(facts["user_info"]["requests_remaining_today"], 29);
+        assert_eq!(facts["server_status"]["load"], "normal");
+        assert_eq!(facts["isolation"], "scripted");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
