@@ -91,6 +91,21 @@ function decorate(doc, list) {
   return Decoration.set(ranges, true);
 }
 
+// Typing over a selection. Left to the browser, it may write an inline style on the way, which the
+// page's policy refuses with a line in the console.
+function typeOver(event, view) {
+  const { main } = view.state.selection;
+  if (event.inputType !== "insertText" || event.isComposing || !event.data || main.empty) return false;
+  const insert = () => view.state.update(view.state.replaceSelection(event.data), {
+    scrollIntoView: true, userEvent: "input.type",
+  });
+  const handlers = view.state.facet(EditorView.inputHandler);
+  if (!handlers.some((handle) => handle(view, main.from, main.to, event.data, insert))) {
+    view.dispatch(insert());
+  }
+  return true;
+}
+
 // An editor inside `host`; `changed` hears of every change, `run` of Ctrl+Enter.
 export function makeEditor(host, { label, describedBy, changed, run }) {
   const root = host.attachShadow({ mode: "open" });
@@ -109,7 +124,7 @@ export function makeEditor(host, { label, describedBy, changed, run }) {
         closeBrackets(), highlightActiveLine(), highlightActiveLineGutter(),
         EditorState.tabSize.of(4), indentUnit.of("    "),
         python(), syntaxHighlighting(colours), looks, troubles,
-        EditorView.lineWrapping,
+        EditorView.lineWrapping, EditorView.domEventHandlers({ beforeinput: typeOver }),
         EditorView.contentAttributes.of({ "aria-label": label, "aria-describedby": "description" }),
         Prec.highest(keymap.of([{ key: "Mod-Enter", run: () => (run(), true) }])),
         keymap.of([...closeBracketsKeymap, ...defaultKeymap, ...historyKeymap, indentWithTab]),

@@ -17,5 +17,6 @@ mod endings;
 mod harness;
 mod leaks;
 mod libraries;
+mod page;
 mod quota;
 mod soak;

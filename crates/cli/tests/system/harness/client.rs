@@ -23,7 +23,7 @@ pub(crate) struct Answer {
 
 /// The bytes of one request; the length of the body is told where there is one.
 pub(crate) fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
-    let mut head = format!("{method} {path} HTTP/1.1\r\nHost: hognose\r\n");
+    let mut head = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n");
     for (name, value) in headers {
         head.push_str(&[name, ": ", value, "\r\n"].concat());
     }

@@ -1,5 +1,6 @@
 //! What every test needs: the machine, a user, a server, a client, and eyes for what is left behind.
 
+pub(crate) mod browser;
 pub(crate) mod client;
 pub(crate) mod processes;
 pub(crate) mod server;
@@ -10,6 +11,7 @@ use std::io::Write as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+pub(crate) use browser::Browser;
 pub(crate) use client::{Connection, request};
 pub(crate) use server::Server;
 pub(crate) use user::{User, new_command};
