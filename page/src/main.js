@@ -11,6 +11,9 @@ import * as snippets from "./snippets.js";
 const EXECUTE = new URL("execute", document.baseURI).href;
 const THEME = "hognose-theme";
 
+// Longest fragment that a link is made of: longer ones do not survive mail and chat. Characters.
+const LINK_MAX = 30_000;
+
 // How often a running program's time is shown anew. Milliseconds.
 const TICK_MS = 100;
 
@@ -233,8 +236,8 @@ async function askForFacts() {
   ];
   byId("limits").replaceChildren(...rows.map(([term, value]) =>
     make("div", {}, make("dt", {}, term), make("dd", {}, value))));
-  byId("imports").replaceChildren(...facts.imports.toSorted().flatMap((name) =>
-    [make("code", {}, name), " "]));
+  byId("imports").replaceChildren(...facts.imports.toSorted((a, b) => a.localeCompare(b))
+    .flatMap((name) => [make("code", {}, name), " "]));
   if (facts.user_info) showCaller(facts.user_info);
   showLoad(facts.server_status);
   changed();
@@ -249,6 +252,9 @@ function writeSnippet() {
   byId("snippet").textContent = snippets[language](EXECUTE, request);
   const needs = [];
   if (files.length > 0) needs.push(`Run it where ${files.map((file) => file.name).join(" and ")} can be read.`);
+  if (request.wanted.length > 0 && language !== "python") {
+    needs.push("Files come back in Base64, in execution_details.output_files.");
+  }
   if (byId("key").value !== "") needs.push("Your key is not in it: add it as api_key.");
   byId("snippet-note").textContent = needs.join(" ");
 }
@@ -367,7 +373,12 @@ function begin() {
   byId("copy").addEventListener("click", () =>
     copy(byId("snippet").textContent, byId("copy"), () => select(byId("snippet"))));
   byId("link").addEventListener("click", () => {
-    history.replaceState(null, "", toFragment(given()));
+    const fragment = toFragment(given());
+    if (fragment.length > LINK_MAX) {
+      say("The program and its input are too long for a link.", "dead");
+      return;
+    }
+    history.replaceState(null, "", fragment);
     const note = files.length > 0 ? " Files are not in it." : "";
     copy(location.href, byId("link"), () => {});
     say(`The address of this page now carries the program.${note}`, "alive");
@@ -383,6 +394,8 @@ function begin() {
     });
     return button;
   }));
+
+  if (navigator.platform.startsWith("Mac")) byId("run-keys").textContent = "⌘ ↵";
 
   setTheme(remembered());
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => setTheme());

@@ -81,6 +81,7 @@ export async function show(place, { answer, retryAfter, facts, marks, goTo }) {
 
 function troubleBox(trouble, retryAfter, facts, marks, goTo) {
   const box = make("div", { className: "trouble" }, make("strong", {}, trouble.type));
+  box.setAttribute("role", "alert");
   if (trouble.message) box.append(make("p", {}, trouble.message));
   const help = remedy(trouble.type, facts);
   if (help) box.append(make("p", { className: "quiet" }, help));

@@ -2,7 +2,8 @@
 //
 // Files are read where the snippet runs, by their names; the admin key is never in a snippet.
 
-// JSON that can stand between single quotes of a shell: what would end them is an escape.
+// JSON that can stand between single quotes of a shell: what would end them is an escape. A quoted
+// document in place needs none.
 const shellJson = (value) => JSON.stringify(value).replaceAll("'", "\\u0027");
 
 const shellWord = (text) => `'${text.replaceAll("'", "'\\''")}'`;
@@ -19,8 +20,10 @@ function body({ code, stdin, wanted }) {
 
 export function curl(url, given) {
   const send = `curl -X POST ${shellWord(url)} \\\n  -H 'Content-Type: application/json' \\\n`;
+  if (given.files.length === 0) {
+    return `${send}  --data-binary @- <<'JSON'\n${JSON.stringify(body(given), null, 2)}\nJSON\n`;
+  }
   const request = shellJson(body(given));
-  if (given.files.length === 0) return `${send}  --data-raw '${request}'\n`;
   const parts = given.files.flatMap((name, index) => [
     `printf %s '${index === 0 ? "" : ","}{"filename":${shellJson(name)},"content_base_64":"'`,
     `base64 < ${shellWord(path(name))} | tr -d '\\n'`,

@@ -407,7 +407,7 @@ fn who_may_not_run_now_is_told_and_who_stops_a_run_frees_its_slot() {
     let settings = [
         ("requests_per_day", "5"),
         ("concurrent_max", "1"),
-        ("wall_ms_max", "2000"),
+        ("wall_ms_max", "3000"),
     ];
     let server = server(&settings);
     let test = "who_may_not_run_now_is_told_and_who_stops_a_run_frees_its_slot";
@@ -461,7 +461,7 @@ fn who_may_not_run_now_is_told_and_who_stops_a_run_frees_its_slot() {
     assert!(
         browser
             .text(".trouble")
-            .contains("A program may run for 2 s.")
+            .contains("A program may run for 3 s.")
     );
     assert!(
         browser
@@ -575,6 +575,15 @@ fn a_link_carries_a_program_and_nothing_that_is_written_becomes_markup() {
             .contains("<script>pwned=1</script>")
     );
     unharmed(&browser);
+    // A link that nobody could send is not made.
+    browser.script(
+        "document.getElementById('stdin').value = 'x'.repeat(40000)",
+        &[],
+    );
+    browser.click("#link");
+    let said = browser.text("#status");
+    assert_eq!(said, "The program and its input are too long for a link.");
+
     // A damaged link is told, and there is something to run all the same.
     browser.visit("#program=");
     assert!(browser.program().contains("Hello"));
@@ -603,7 +612,7 @@ fn a_link_carries_a_program_and_nothing_that_is_written_becomes_markup() {
 #[test]
 fn every_example_does_what_it_says_and_fits_a_phone() {
     let _machine = machine();
-    let server = server(&[("wall_ms_max", "2000")]);
+    let server = server(&[("wall_ms_max", "3000")]);
     let test = "every_example_does_what_it_says_and_fits_a_phone";
     let Some(mut browser) = Browser::open(test, &server) else {
         return;
@@ -763,6 +772,36 @@ fn every_snippet_runs_elsewhere_and_does_the_same() {
             assert_eq!(said[1][0], "out 1.txt");
         }
     }
+    browser.close();
+    server.stop();
+}
+
+/// Takes the README's picture anew:
+/// `cargo test -p cli --test system page::take_the_picture -- --ignored`.
+#[test]
+#[ignore = "makes docs/page.png"]
+fn take_the_picture() {
+    let _machine = machine();
+    let server = server(&[("requests_per_minute", "5"), ("requests_per_day", "30")]);
+    let Some(mut browser) = Browser::open("take_the_picture", &server) else {
+        return;
+    };
+    browser.size(1280, 800);
+    browser.devtools("Emulation.setScrollbarsHidden", &json!({"hidden": true}));
+    browser.visit("");
+    browser.click(".chip:nth-child(2)");
+    browser.wait(
+        "the example",
+        "return document.querySelectorAll('#files li').length === 1",
+    );
+    browser.run_and_wait();
+    browser.wait(
+        "the picture",
+        "return document.querySelector('#result img').complete",
+    );
+    let picture = browser.picture();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/page.png");
+    fs::write(path, picture).unwrap();
     browser.close();
     server.stop();
 }

@@ -306,6 +306,14 @@ impl Browser {
             .collect()
     }
 
+    /// What is in view, as a PNG.
+    #[track_caller]
+    pub(crate) fn picture(&self) -> Vec<u8> {
+        let text = self.here("GET", "/screenshot", &json!({}));
+        let text = text.as_str().expect("a picture is a text");
+        api::base64::decode(text, 16 << 20).expect("it is Base64")
+    }
+
     /// Waits until the downloads are there, and tells their bytes.
     #[track_caller]
     pub(crate) fn downloaded(&self, name: &str) -> Vec<u8> {
