@@ -28,7 +28,7 @@ const colours = HighlightStyle.define([
 ]);
 
 const looks = EditorView.theme({
-  "&": { color: "var(--ink)", backgroundColor: "var(--well)", fontSize: "14px", height: "100%" },
+  "&": { color: "var(--ink)", backgroundColor: "var(--well)", fontSize: "var(--typed)", height: "100%" },
   "&.cm-focused": { outline: "none" },
   ".cm-scroller": { fontFamily: "var(--mono)", lineHeight: "1.6" },
   ".cm-content": { padding: "10px 0", caretColor: "var(--ink)" },

@@ -157,7 +157,7 @@ async function showAnswer(answer, retryAfter) {
   editor.mark(marks);
   const goTo = (line) => editor.goTo(line);
   await show(byId("result"), { answer, retryAfter, facts: facts ?? { limits: {} }, marks, goTo });
-  say(verdict(answer), answer.error_details ? "dead" : "alive");
+  say(verdict(answer), answer.error_details ? "dead" : "pleased");
   // On a phone the answer is below what was asked.
   const place = byId("answer");
   if (place.getBoundingClientRect().top > innerHeight * 0.7) {
@@ -407,7 +407,10 @@ function begin() {
 
   if (!loadLinked()) load(EXAMPLES[0]);
   performance.mark("interactive");
-  askForFacts().catch(() => say("The server does not tell its limits now.", "dead"));
+  const ask = () => askForFacts().catch(() => say("The server does not tell its limits now.", "dead"));
+  ask();
+  // Whoever comes back to the page sees the load and the quota of now.
+  document.addEventListener("visibilitychange", () => document.hidden || running || ask());
 }
 
 begin();

@@ -24,7 +24,7 @@ const INTERACTIVE_MS_MAX: f64 = 1000.0;
 fn server(settings: &[(&str, &str)]) -> Server {
     let usual = [
         ("pool_numpy", "0"),
-        ("pool_full", "1"),
+        ("pool_full", "0"),
         ("pool_core", "2"),
         ("requests_per_minute", "10000"),
         ("requests_per_day", "10000"),
@@ -234,7 +234,7 @@ fn somebody_with_a_keyboard_types_and_runs() {
 #[test]
 fn a_picture_goes_in_and_comes_back_within_the_limits_that_are_shown() {
     let _machine = machine();
-    let server = server(&[("attachment_bytes_max", "50000")]);
+    let server = server(&[("attachment_bytes_max", "50000"), ("pool_full", "1")]);
     let test = "a_picture_goes_in_and_comes_back_within_the_limits_that_are_shown";
     let Some(mut browser) = Browser::open(test, &server) else {
         return;
@@ -612,12 +612,15 @@ fn a_link_carries_a_program_and_nothing_that_is_written_becomes_markup() {
 #[test]
 fn every_example_does_what_it_says_and_fits_a_phone() {
     let _machine = machine();
-    let server = server(&[("wall_ms_max", "3000")]);
+    let server = server(&[("wall_ms_max", "3000"), ("pool_full", "1")]);
     let test = "every_example_does_what_it_says_and_fits_a_phone";
     let Some(mut browser) = Browser::open(test, &server) else {
         return;
     };
     browser.size(390, 844);
+    // Somebody whom motion makes sick: the page then scrolls at once.
+    let still = json!({"features": [{"name": "prefers-reduced-motion", "value": "reduce"}]});
+    browser.devtools("Emulation.setEmulatedMedia", &still);
     browser.visit("");
     browser.fits("at first");
     browser.is_accessible("on a phone");
@@ -782,7 +785,11 @@ fn every_snippet_runs_elsewhere_and_does_the_same() {
 #[ignore = "makes docs/page.png"]
 fn take_the_picture() {
     let _machine = machine();
-    let server = server(&[("requests_per_minute", "5"), ("requests_per_day", "30")]);
+    let server = server(&[
+        ("pool_full", "1"),
+        ("requests_per_minute", "5"),
+        ("requests_per_day", "30"),
+    ]);
     let Some(mut browser) = Browser::open("take_the_picture", &server) else {
         return;
     };
