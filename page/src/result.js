@@ -134,7 +134,12 @@ async function fileCard(name, file) {
   const link = make("a", { href, download: name.split("/").at(-1), className: "button" }, "Download");
   link.ariaLabel = `Download ${name}`;
   const card = make("li", {});
-  if (picture) card.append(make("img", { src: keep(picture), alt: `Preview of ${name}` }));
+  if (picture) {
+    const image = make("img", { src: keep(picture), alt: `Preview of ${name}` });
+    // It only begins like a picture.
+    image.addEventListener("error", () => image.remove());
+    card.append(image);
+  }
   card.append(title, make("span", { className: "quiet" }, bytes(file.size_bytes)), link);
   return card;
 }

@@ -515,12 +515,14 @@ fn a_link_carries_a_program_and_nothing_that_is_written_becomes_markup() {
          open('<b class=hostile>.txt', 'w').write(h)\n\
          open('x.svg', 'w').write('<svg xmlns=\"http://www.w3.org/2000/svg\" onload=\"pwned=1\"><script>top.pwned=1</script>\
          <circle r=\"9\"/><image href=\"http://192.0.2.1/a.png\"/></svg>')\n\
-         open('page.png', 'w').write('<!doctype html>' + h)\n# {hostile}\n"
+         open('page.png', 'w').write('<!doctype html>' + h)\n\
+         open('half.gif', 'w').write('GIF89a' + h)\n# {hostile}\n"
     );
     let names = [
         "<b class=hostile>.txt",
         "x.svg",
         "page.png",
+        "half.gif",
         "<i class=hostile>",
     ];
     browser.visit(&link(&code, hostile, &names));
@@ -546,6 +548,11 @@ fn a_link_carries_a_program_and_nothing_that_is_written_becomes_markup() {
     assert_eq!(browser.text(".stdout pre").trim_end(), hostile);
     assert_eq!(browser.text(".stderr pre").trim_end(), hostile);
     assert!(browser.text(".files-out").contains("<b class=hostile>.txt"));
+    // What only begins like a picture is none.
+    browser.wait(
+        "the picture",
+        "return document.querySelectorAll('#result img').length === 1",
+    );
     let previews = browser.script(
         "return [...document.querySelectorAll('#result img')].map((i) => [i.alt, i.src.split(',')[0]])",
         &[],
