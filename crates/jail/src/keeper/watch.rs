@@ -25,7 +25,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{DumpableBehavior, Signal};
 use wire::{Files, FromWatch, Limits, Members, Over, Run, Tier, ToWatch, UnitId, WireError};
@@ -36,6 +36,8 @@ use crate::walls::{Doing, WallError, seccomp};
 
 /// What the kernel calls a shared mapping without a file.
 const SHARED_MAPPING: &str = "/dev/zero (deleted)";
+/// Least time between two scans of all processes; looks in between are at those that were found.
+const SCAN_PAUSE: Duration = Duration::from_millis(90);
 /// Most processor time in which the pages of one run are counted.
 const COUNT_MAX: Duration = Duration::from_millis(200);
 /// Most processor time of one look after which no other run's pages are counted in it.
@@ -112,10 +114,7 @@ fn keep_only(socket: &OwnedFd) -> Result<BorrowedFd<'static>, WallError> {
 
 /// Looks whenever it is asked to, until the keeper is gone.
 fn look_on(socket: BorrowedFd<'_>, limits: Limits) -> Result<(), WallError> {
-    let mut counter = Counter {
-        limits,
-        last: UnitId(0),
-    };
+    let mut counter = Counter::new(limits);
     loop {
         let frame = wire::receive::<ToWatch>(socket).map_err(std::io::Error::other);
         let Some(frame) = frame.doing("hear the keeper")? else {
@@ -134,16 +133,33 @@ struct Counter {
     limits: Limits,
     /// The run whose pages were counted last; the next is another's turn.
     last: UnitId,
+    /// Whose processes are whose, as the last scan of all found, and when that was.
+    members: BTreeMap<Members, Vec<i32>>,
+    scanned_at: Option<Instant>,
 }
 
 impl Counter {
+    const fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            last: UnitId(0),
+            members: BTreeMap::new(),
+            scanned_at: None,
+        }
+    }
+
     /// The runs that use more than they may, as far as this look finds them.
     fn over(&mut self, runs: &[Run]) -> Vec<(UnitId, Over)> {
-        let members = members(runs);
+        let is_recent = |at: Instant| at.elapsed() < SCAN_PAUSE;
+        if !self.scanned_at.is_some_and(is_recent) {
+            self.members = members(runs);
+            self.scanned_at = Some(Instant::now());
+        }
         let mut over = Vec::new();
         let mut doubtful = Vec::new();
         for run in runs {
-            let members = members.get(&run.members).map_or(&[][..], Vec::as_slice);
+            let members = self.members.get(&run.members);
+            let members = members.map_or(&[][..], Vec::as_slice);
             let own = with_memory_of_their_own(members);
             match self.at_first_sight(run, members, &own) {
                 Sight::Fine => {}
@@ -413,8 +429,8 @@ mod tests {
 
     fn counter(memory_bytes_max: u64, last: u64) -> Counter {
         Counter {
-            limits: limits(memory_bytes_max),
             last: UnitId(last),
+            ..Counter::new(limits(memory_bytes_max))
         }
     }
 
@@ -463,13 +479,7 @@ mod tests {
             members: run_of(Tier::Landlock, own()).unwrap(),
             files: Files::Below(folder.path().to_owned()),
         }];
-        let over = |limits| {
-            Counter {
-                limits,
-                last: UnitId(0),
-            }
-            .over(&run)
-        };
+        let over = |limits| Counter::new(limits).over(&run);
         assert_eq!(over(limits(1 << 50)), []);
         let none = Limits {
             processes_max: 0,

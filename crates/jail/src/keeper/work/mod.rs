@@ -184,6 +184,7 @@ impl Keeper {
         }
         let mut events = Vec::with_capacity(64);
         let mut ticked = Instant::now();
+        let mut watched = ticked;
         loop {
             let timeout = if self.is_urgent() {
                 Some(SHORT_TICK)
@@ -213,7 +214,11 @@ impl Keeper {
             if let Err(ServerGone) = self.tend_groups() {
                 return Ok(());
             }
-            if ticked.elapsed() >= self.tick_pause() {
+            if watched.elapsed() >= self.tick_pause() {
+                watched = Instant::now();
+                self.watch_runs();
+            }
+            if ticked.elapsed() >= TICK {
                 ticked = Instant::now();
                 if let Err(ServerGone) = self.tick() {
                     return Ok(());
@@ -274,6 +279,7 @@ impl Keeper {
         Ok(())
     }
 
+    /// How often the watch looks.
     fn tick_pause(&self) -> Duration {
         let runs = || self.units.values().any(|(unit, _)| unit.is_running());
         match self.ground {
@@ -302,7 +308,6 @@ impl Keeper {
         super::reap_all();
         self.tend_zygotes()?;
         self.fail_late_units()?;
-        self.watch_runs();
         self.count_locks();
         Ok(())
     }
