@@ -1,20 +1,21 @@
-//! Record locks: what the kernel keeps of them is in no count of memory, a cgroup's neither.
+//! Locks: what the kernel keeps of them is in no count of memory, a cgroup's neither.
 //!
-//! A run could have half a gigabyte of them in eight seconds. So the kernel's own list is looked at
-//! ten times a second, and a run with very many is ended. The filter sees to it that each lock has an
-//! owner there: no locks of open file descriptions, and no descriptors shared by processes, whose
-//! locks stay when their owner has gone.
+//! A run could have half a gigabyte of record locks in eight seconds, and of `flock` as many as it can map
+//! files. So the kernel's own list is looked at ten times a second, and a run with very many is ended. The
+//! filter sees to it that each record lock has an owner there: no locks of open file descriptions, and no
+//! descriptors shared by processes, whose locks stay when their owner has gone. A `flock` whose owner has
+//! gone is not in the list.
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 
-/// Most record locks of a run; a database of sqlite3 has some ten.
+/// Most locks of a run; a database of sqlite3 has some ten.
 pub(super) const LOCKS_MAX: usize = 512;
 /// Most that is read of the kernel's list. Bytes; a line has about sixty.
 const LIST_BYTES_MAX: u64 = 1 << 20;
 
-/// How many record locks each process has, of those that can be seen from here, and whether there are
+/// How many locks each process has, of those that can be seen from here, and whether there are
 /// more than are read.
 pub(super) fn by_process() -> (BTreeMap<i32, usize>, bool) {
     let mut list = Vec::new();
@@ -31,7 +32,7 @@ fn count(list: &str) -> BTreeMap<i32, usize> {
     let mut counts = BTreeMap::new();
     for line in list.lines() {
         let mut words = line.split_whitespace().skip(1).filter(|word| *word != "->");
-        if words.next() != Some("POSIX") {
+        if !matches!(words.next(), Some("POSIX" | "FLOCK")) {
             continue;
         }
         if let Some(Ok(pid)) = words.nth(2).map(str::parse) {
@@ -44,13 +45,13 @@ fn count(list: &str) -> BTreeMap<i32, usize> {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn record_locks_are_counted_by_their_owner() {
+    fn locks_are_counted_by_their_owner() {
         let list = "1: POSIX  ADVISORY  WRITE 708 fd:00:1234 0 EOF\n\
                     1: -> POSIX  ADVISORY  WRITE 709 fd:00:1234 0 EOF\n\
                     2: FLOCK  ADVISORY  WRITE 708 00:19:1 0 EOF\n\
                     3: OFDLCK ADVISORY  READ -1 fd:00:12 0 EOF\n\
                     4: POSIX  ADVISORY  READ 708 fd:00:12 5 9\n\
                     5: POS";
-        assert_eq!(super::count(list), [(708, 2), (709, 1)].into());
+        assert_eq!(super::count(list), [(708, 3), (709, 1)].into());
     }
 }
