@@ -68,24 +68,34 @@ fn open(parent: impl AsFd, path: &Path, resolve: ResolveFlags) -> Option<OwnedFd
 pub(super) fn without_name(members: &[i32], bytes_max: u64) -> Option<u64> {
     let mut unnamed: BTreeMap<(u64, u64), u64> = BTreeMap::new();
     for pid in members {
-        for number in numbers(&format!("/proc/{pid}/fd")) {
-            if let Ok(file) = fs::metadata(format!("/proc/{pid}/fd/{number}"))
-                && file.is_file()
-                && file.nlink() == 0
-            {
-                unnamed.insert((file.dev(), file.ino()), file.blocks() * BLOCK_BYTES);
+        for thread in threads(*pid) {
+            for number in numbers(&format!("{thread}/fd")) {
+                if let Ok(file) = fs::metadata(format!("{thread}/fd/{number}"))
+                    && file.is_file()
+                    && file.nlink() == 0
+                {
+                    unnamed.insert((file.dev(), file.ino()), file.blocks() * BLOCK_BYTES);
+                }
             }
         }
     }
     for pid in members {
-        let maps = read(&format!("/proc/{pid}/maps")).unwrap_or_default();
-        for file in maps.lines().filter_map(deleted) {
+        let maps = threads(*pid)
+            .find_map(|thread| read(&format!("{thread}/maps")).filter(|maps| !maps.is_empty()));
+        for file in maps.unwrap_or_default().lines().filter_map(deleted) {
             // Its descriptor is closed: it may be as large as a file may be.
             unnamed.entry(file).or_insert(UNSEEN_BYTES);
         }
     }
     let mut sizes = unnamed.into_values();
     sizes.try_fold(bytes_max, u64::checked_sub)
+}
+
+/// Where the kernel tells of each thread: a first one that has ended has nothing open, and any may have a table
+/// of descriptors of its own.
+fn threads(pid: i32) -> impl Iterator<Item = String> {
+    let tasks = format!("/proc/{pid}/task");
+    numbers(&tasks).map(move |thread| format!("{tasks}/{thread}"))
 }
 
 /// Device and inode of a mapped file that has no name: `7f00-7f01 rw-s 0 fe:01 123  /box/x (deleted)`.
