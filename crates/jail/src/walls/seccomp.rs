@@ -104,6 +104,11 @@ enum Check {
     SelfOnly,
     /// `prlimit64` of the caller.
     PrlimitTarget,
+    /// `open` to read, to write or both. The fourth mode is neither, so that Landlock lets it through, and runs
+    /// the open of whatever driver is behind the path.
+    OpenMode,
+    /// `openat` of the same.
+    OpenatMode,
     /// `mknod` of a plain file or a fifo.
     MknodMode,
     /// `mknodat` of the same.
@@ -233,6 +238,8 @@ impl Check {
                 ]
             }
             Self::PrlimitTarget | Self::SelfOnly => one_of(0, &[0], errno(libc::EPERM)),
+            Self::OpenMode => open(1),
+            Self::OpenatMode => open(2),
             Self::MknodMode => mknod(1),
             Self::MknodatMode => mknod(2),
         }
@@ -257,6 +264,22 @@ fn one_of(at: u32, allowed: &[u32], refusal: u32) -> Vec<sock_filter> {
     }
     code.push(give(ERRNO | refusal));
     code
+}
+
+fn open(at: u32) -> Vec<sock_filter> {
+    let mode = libc::O_ACCMODE.unsigned_abs();
+    vec![
+        load(argument(at)),
+        sock_filter {
+            code: AND,
+            jt: 0,
+            jf: 0,
+            k: mode,
+        },
+        branch(IF_EQUAL, mode, 0, 1),
+        give(ERRNO | errno(libc::EACCES)),
+        give(ALLOW),
+    ]
 }
 
 fn mknod(at: u32) -> Vec<sock_filter> {
@@ -336,8 +359,16 @@ const SHARED_REFUSED: [i64; 11] = [
     libc::SYS_setsid,
     libc::SYS_execveat,
 ];
-/// The same for what carries descriptors, whose files nobody would see on their way.
-const SHARED_UNKNOWN: [i64; 2] = [libc::SYS_sendmsg, libc::SYS_sendmmsg];
+/// The same for what keeps files that nobody would see: descriptors on their way, and rules of Landlock, each of
+/// which holds its file when that is deleted and closed. And for what opens in a mode that the filter cannot see.
+const SHARED_UNKNOWN: [i64; 6] = [
+    libc::SYS_openat2,
+    libc::SYS_sendmsg,
+    libc::SYS_sendmmsg,
+    libc::SYS_landlock_create_ruleset,
+    libc::SYS_landlock_add_rule,
+    libc::SYS_landlock_restrict_self,
+];
 /// What makes a process or a thread, for which there the keeper is asked.
 const ASKED: [i64; 3] = [libc::SYS_clone, libc::SYS_fork, libc::SYS_vfork];
 
@@ -379,9 +410,20 @@ impl Filter {
             set(&SHARED_UNKNOWN, UNKNOWN).doing(doing)?;
             let own = Verdict::Check(Check::SelfOnly);
             set(&[libc::SYS_sched_setaffinity], own).doing(doing)?;
+            let open = Verdict::Check(Check::OpenMode);
+            set(&[libc::SYS_open], open).doing(doing)?;
+            let openat = Verdict::Check(Check::OpenatMode);
+            set(&[libc::SYS_openat], openat).doing(doing)?;
             let prctl = Verdict::Check(Check::PrctlShared);
             set(&[libc::SYS_prctl], prctl).doing(doing)?;
-            let also = [libc::SYS_setsid, libc::SYS_sendmsg, libc::SYS_setpriority];
+            let also = [
+                libc::SYS_setsid,
+                libc::SYS_sendmsg,
+                libc::SYS_setpriority,
+                libc::SYS_landlock_create_ruleset,
+                libc::SYS_landlock_add_rule,
+                libc::SYS_landlock_restrict_self,
+            ];
             entering.extend(also);
         }
         let refused = [REFUSED, UNKNOWN];
@@ -695,13 +737,27 @@ mod tests {
         for name in SHARED_REFUSED {
             assert_eq!(call(name, 0), refused, "call {name}");
         }
-        assert_eq!(
-            call(libc::SYS_sendmsg, 0),
-            ERRNO | errno(libc::ENOSYS),
-            "descriptors on their way"
-        );
+        for name in SHARED_UNKNOWN {
+            let unknown = ERRNO | errno(libc::ENOSYS);
+            assert_eq!(call(name, 0), unknown, "call {name}");
+        }
         for (option, expected) in [(1, refused), (4, refused), (15, ALLOW), (39, ALLOW)] {
             assert_eq!(call(libc::SYS_prctl, option), expected, "prctl {option}");
+        }
+        for mode in 0..4 {
+            let refused = if mode == 3 {
+                ERRNO | errno(libc::EACCES)
+            } else {
+                ALLOW
+            };
+            let args = |flags| [0, flags, flags, 0, 0, 0];
+            for name in [libc::SYS_open, libc::SYS_openat] {
+                let flags = mode | libc::O_CREAT.unsigned_abs();
+                assert_eq!(
+                    both(&filter, ARCHITECTURE, number(name), args(flags)),
+                    refused
+                );
+            }
         }
         assert_eq!(call(libc::SYS_sched_setaffinity, 0), ALLOW);
         assert_eq!(call(libc::SYS_sched_setaffinity, 1), refused);
