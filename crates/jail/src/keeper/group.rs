@@ -23,6 +23,8 @@ use crate::sys::{self, Question};
 
 /// Least time between two counts of a run's processes. Whoever asks at the limit waits for it.
 const COUNT_PAUSE: Duration = Duration::from_millis(5);
+/// The same after one was refused: who keeps on asking at the limit would have the keeper count all the time.
+const REFUSED_PAUSE: Duration = Duration::from_millis(50);
 /// How long a process that was allowed may not be there yet, on a busy machine. Where nobody asks again
 /// meanwhile, the last place is given after this.
 const BIRTH_MAX: Duration = Duration::from_millis(50);
@@ -112,6 +114,7 @@ impl Group {
             counted_at: None,
             unborn: BTreeMap::new(),
             held: Vec::new(),
+            refused: false,
         };
         &self.asks.insert(asks).socket
     }
@@ -167,6 +170,8 @@ struct Asks {
     unborn: BTreeMap<u32, Instant>,
     /// Questions that wait for a count.
     held: Vec<Question>,
+    /// Whether the last count left no room for one.
+    refused: bool,
 }
 
 impl Asks {
@@ -190,8 +195,13 @@ impl Asks {
 
     /// Answers those that wait, if it is time; `true` if one was refused.
     fn answer(&mut self, group: Pid) -> bool {
+        let pause = if self.refused {
+            REFUSED_PAUSE
+        } else {
+            COUNT_PAUSE
+        };
         let counted = self.counted_at;
-        if self.held.is_empty() || counted.is_some_and(|at| at.elapsed() < COUNT_PAUSE) {
+        if self.held.is_empty() || counted.is_some_and(|at| at.elapsed() < pause) {
             return false;
         }
         self.counted_at = Some(Instant::now());
@@ -202,16 +212,16 @@ impl Asks {
             // It is not known yet whether there is room.
             return false;
         }
-        let mut refused = false;
+        self.refused = false;
         for question in std::mem::take(&mut self.held) {
             if self.tasks < self.tasks_max {
                 self.allow(question);
             } else {
-                refused = true;
+                self.refused = true;
                 sys::answer_question(self.socket.as_fd(), question, false);
             }
         }
-        refused
+        self.refused
     }
 }
 

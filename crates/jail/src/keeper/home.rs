@@ -58,9 +58,14 @@ impl Home {
             .map_err(io::Error::from)
             .doing(&doing("lock", &path))?;
         let home = Self { path, _lock: lock };
-        home.furnish(runtime, guest)
-            .doing(&doing("furnish", &home.path))?;
-        Ok(home)
+        let furnished = home.furnish(runtime, guest);
+        match furnished.doing(&doing("furnish", &home.path)) {
+            Ok(()) => Ok(home),
+            Err(error) => {
+                home.remove();
+                Err(error)
+            }
+        }
     }
 
     fn furnish(&self, runtime: &Runtime, guest: Guest<'_>) -> io::Result<()> {

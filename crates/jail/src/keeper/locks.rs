@@ -12,6 +12,9 @@ use std::io::Read;
 
 /// Most locks of a run; a database of sqlite3 has some ten.
 pub(super) const LOCKS_MAX: usize = 512;
+/// Fewest for which a run has to make room where there are more than are read: it is one of those that
+/// fill the list, and not one whose few stand beside them.
+pub(super) const LOCKS_MANY: usize = 64;
 /// Most that is read of the kernel's list. Bytes; a line has about sixty.
 const LIST_BYTES_MAX: u64 = 1 << 20;
 

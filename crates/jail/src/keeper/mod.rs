@@ -137,7 +137,14 @@ fn on_the_host(
     rustix::process::set_child_subreaper(Some(outer)).doing("become the reaper of orphans")?;
     hide()?;
     let home = Home::make(&setup.scratch, &setup.runtime, guest)?;
-    match sys::clone_process(proof, 0).doing("fork the inner keeper")? {
+    let forked = match sys::clone_process(proof, 0).doing("fork the inner keeper") {
+        Ok(forked) => forked,
+        Err(error) => {
+            home.remove();
+            return Err(error);
+        }
+    };
+    match forked {
         Side::Child => {
             let served = || {
                 let own = rustix::process::getpid();

@@ -448,7 +448,7 @@ impl Keeper {
         drop(watch.ask(&runs));
     }
 
-    /// Ends the runs that have too many record locks, which are memory that nothing else counts.
+    /// Ends the runs that have too many locks, which are memory that nothing else counts.
     pub(super) fn count_locks(&mut self) {
         if !self.units.values().any(|(unit, _)| unit.is_running()) {
             return; // Nobody is there to end; units are only being prepared.
@@ -461,7 +461,8 @@ impl Keeper {
             }
         }
         // Where there are more than can be read, whoever has most makes room.
-        let most = sums.values().max().copied().filter(|_| is_cut);
+        let most = sums.values().max().copied();
+        let most = most.filter(|most| is_cut && *most >= locks::LOCKS_MANY);
         let too_many = |unit: &Unit| {
             let sum = unit.members.and_then(|members| sums.get(&members));
             sum.is_some_and(|sum| *sum > locks::LOCKS_MAX || Some(*sum) == most)
