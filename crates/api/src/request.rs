@@ -9,6 +9,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::marker::PhantomData;
 
+use schemars::JsonSchema;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 /// Most attachments that are kept of a request; the rest is only counted.
@@ -21,30 +22,51 @@ const ATTACHMENTS_KEPT_MAX: usize = 64;
 pub const RETURN_NAMES_READ_MAX: usize = 10_000;
 
 /// A request to run a program. Its texts borrow from the body where they can.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, JsonSchema)]
+#[schemars(
+    description = "A request to run a program. Fields that are not listed are ignored; `null` \
+    counts as absent where it is allowed."
+)]
 pub struct ExecuteRequest<'b> {
-    /// The program.
+    /// The program, in Python. An empty one runs.
     pub code: Cow<'b, str>,
-    /// The admin key, as the caller claims.
+    /// The admin key. A wrong one is no error: the caller is simply public.
+    #[schemars(with = "Option<String>")]
     pub api_key: Option<Cow<'b, str>>,
-    /// The whole standard input; empty if absent.
+    /// The whole standard input of the program; empty if absent.
+    #[schemars(with = "Option<String>")]
     pub stdin_data: Cow<'b, str>,
-    /// The first attachments, at most 64.
+    /// Files for the program's work folder. Of two with the same name the later wins.
+    #[schemars(with = "Option<Vec<Attachment<'static>>>")]
     pub attachments: Vec<Attachment<'b>>,
     /// How many attachments came.
+    #[schemars(skip)]
     pub attachment_count: usize,
-    /// Files to bring back, each name once, in the order asked.
+    /// Files of the program to bring back if it ends well, each once, in the order asked.
+    #[schemars(with = "Option<Vec<String>>")]
     pub return_files: Vec<Cow<'b, str>>,
 }
 
 /// A file that comes with a request, not looked into yet.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, JsonSchema)]
+#[schemars(description = "A file that comes with a request.")]
 pub struct Attachment<'b> {
-    /// Its name, unless absent or null.
+    /// Its name: a relative path without `..`, whose last part, of 1 to 255 bytes, is the file's
+    /// name in the work folder.
+    #[schemars(with = "String", extend("pattern" = FILENAME))]
     pub filename: Option<Cow<'b, str>>,
-    /// Its bytes, unless absent or null.
+    /// Its bytes in Base64, standard alphabet with padding; white space may stand anywhere. At least
+    /// one byte.
+    #[schemars(with = "String", extend("contentEncoding" = "base64", "pattern" = BASE64))]
     pub content_base_64: Option<Cow<'b, str>>,
 }
+
+/// Names of attachments, but for the bound on bytes: nothing absolute, no `..`, no zero byte, and a
+/// last part that is there and is not `.`.
+const FILENAME: &str = r"^(?!/)(?![\s\S]*\.\.)(?![\s\S]*/\.$)(?!\.$)[^\u0000]*[^\u0000/]$";
+
+/// Base64 of at least one byte: groups of four, the last one padded where it must be.
+const BASE64: &str = r"^[ \t\n\f\r]*(?:(?:[A-Za-z0-9+/][ \t\n\f\r]*){4})*(?:(?:[A-Za-z0-9+/][ \t\n\f\r]*){4}|(?:[A-Za-z0-9+/][ \t\n\f\r]*){3}=[ \t\n\f\r]*|(?:[A-Za-z0-9+/][ \t\n\f\r]*){2}=[ \t\n\f\r]*=[ \t\n\f\r]*)$";
 
 /// Why a body is no request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

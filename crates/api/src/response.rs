@@ -1,9 +1,12 @@
 //! What a caller hears.
 
+use std::borrow::Cow;
 use std::io;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
 
 use crate::{ErrorCode, Timestamp, base64};
 
@@ -81,7 +84,8 @@ impl Answer {
 const BLOCK_BYTES: usize = 12 << 10;
 
 /// The program ran to its end and exited with 0.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(transform = says_success)]
 pub struct SuccessAnswer {
     /// When this answer was made.
     pub timestamp_utc: Timestamp,
@@ -96,7 +100,8 @@ pub struct SuccessAnswer {
 }
 
 /// Everything that is not a success.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(transform = says_error)]
 pub struct ErrorAnswer {
     /// When this answer was made.
     pub timestamp_utc: Timestamp,
@@ -140,7 +145,7 @@ impl ErrorAnswer {
 }
 
 /// What went wrong.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct ErrorDetails {
     /// Its name.
     #[serde(rename = "type")]
@@ -169,7 +174,7 @@ impl ErrorDetails {
 }
 
 /// Who asked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum UserInfo {
     /// Anyone, by address.
@@ -186,8 +191,10 @@ pub enum UserInfo {
     /// Whoever has the admin key.
     Admin {
         /// `admin`.
+        #[schemars(extend("const" = "admin"))]
         role: &'static str,
         /// `false`.
+        #[schemars(extend("const" = false))]
         rate_limits_applied: bool,
     },
 }
@@ -201,7 +208,7 @@ impl UserInfo {
 }
 
 /// How busy the server was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ServerStatus {
     /// In a word.
     pub load: Load,
@@ -216,7 +223,7 @@ pub struct ServerStatus {
 }
 
 /// How busy the server was, in a word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Load {
     /// There was room for a program.
@@ -226,7 +233,7 @@ pub enum Load {
 }
 
 /// What was asked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct RequestContext {
     /// Length of `code` in Unicode code points.
     pub code_length: usize,
@@ -240,7 +247,7 @@ pub struct RequestContext {
 }
 
 /// An attachment that was accepted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ProcessedAttachment {
     /// Its name in the workspace.
     pub filename: String,
@@ -249,9 +256,10 @@ pub struct ProcessedAttachment {
 }
 
 /// What came of a program that exited with 0.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct ExecutionDetails {
     /// `true`.
+    #[schemars(extend("const" = true))]
     pub success: bool,
     /// Standard output.
     pub stdout: String,
@@ -259,13 +267,17 @@ pub struct ExecutionDetails {
     pub stderr: String,
     /// `true` if standard output was cut; absent otherwise.
     #[serde(skip_serializing_if = "is_false")]
+    #[schemars(extend("const" = true))]
     pub stdout_truncated: bool,
     /// `true` if standard error was cut; absent otherwise.
     #[serde(skip_serializing_if = "is_false")]
+    #[schemars(extend("const" = true))]
     pub stderr_truncated: bool,
     /// `0`.
+    #[schemars(extend("const" = 0))]
     pub exit_code: i32,
     /// Wall-clock time in seconds, four decimals.
+    #[schemars(range(min = 0))]
     pub execution_duration_sec: f64,
     /// The files asked for.
     pub output_files: OutputFiles,
@@ -275,10 +287,11 @@ pub struct ExecutionDetails {
 }
 
 /// What came of a program that failed.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum ExecutionResult {
     /// It did not run, or not to its own end. Empty for clients of the original, who compare it.
+    #[schemars(extend("maxProperties" = 0))]
     Nothing {},
     /// It failed by itself.
     Ended {
@@ -288,13 +301,16 @@ pub enum ExecutionResult {
         stderr: String,
         /// `true` if standard output was cut; absent otherwise.
         #[serde(skip_serializing_if = "is_false")]
+        #[schemars(extend("const" = true))]
         stdout_truncated: bool,
         /// `true` if standard error was cut; absent otherwise.
         #[serde(skip_serializing_if = "is_false")]
+        #[schemars(extend("const" = true))]
         stderr_truncated: bool,
         /// Its exit code, or minus the signal that killed it.
         exit_code: i32,
         /// Wall-clock time in seconds, four decimals.
+        #[schemars(range(min = 0))]
         execution_duration_sec: f64,
         /// What it used, if the operator shows it.
         #[serde(flatten)]
@@ -303,7 +319,7 @@ pub enum ExecutionResult {
 }
 
 /// What was used by a program, and what kept it from more.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
 pub struct Spent {
     /// What it used.
     pub usage: Usage,
@@ -313,7 +329,7 @@ pub struct Spent {
 }
 
 /// What a program used. `null` where the host does not count it.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
 pub struct Usage {
     /// Processor time, milliseconds.
     pub cpu_ms: Option<f64>,
@@ -330,7 +346,7 @@ pub struct Usage {
 }
 
 /// A limit that a program met.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LimitHit {
     /// Wall-clock time.
@@ -361,14 +377,29 @@ impl Serialize for OutputFiles {
     }
 }
 
+impl JsonSchema for OutputFiles {
+    fn schema_name() -> Cow<'static, str> {
+        "OutputFiles".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "object",
+            "description": "The files that were asked for, by the name that was asked for.",
+            "additionalProperties": generator.subschema_for::<OutputFile>(),
+        })
+    }
+}
+
 /// A file that was asked for.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum OutputFile {
     /// It came back.
     Content {
         /// Its bytes.
         #[serde(rename = "content_base64", serialize_with = "as_bytes")]
+        #[schemars(with = "String", extend("contentEncoding" = "base64"))]
         content: Vec<u8>,
         /// Its size.
         size_bytes: usize,
@@ -404,6 +435,25 @@ impl serde_json::ser::Formatter for BytesAsBase64 {
             writer.write_all(base64::encode_into(block, &mut room).as_bytes())?;
         }
         writer.write_all(b"\"")
+    }
+}
+
+fn says_success(schema: &mut Schema) {
+    say_status(schema, "success");
+}
+
+fn says_error(schema: &mut Schema) {
+    say_status(schema, "error");
+}
+
+/// Adds the field that [`Answer`] adds by its tag.
+fn say_status(schema: &mut Schema, status: &str) {
+    let object = schema.ensure_object();
+    if let Some(properties) = object.get_mut("properties").and_then(Value::as_object_mut) {
+        properties.insert("status".to_owned(), json!({"const": status}));
+    }
+    if let Some(required) = object.get_mut("required").and_then(Value::as_array_mut) {
+        required.insert(0, json!("status"));
     }
 }
 

@@ -71,6 +71,20 @@ pub struct Config {
     pub remarks: Vec<String>,
 }
 
+impl Config {
+    /// What the description of the service tells of the settings.
+    #[must_use]
+    pub const fn told(&self) -> api::Told {
+        api::Told {
+            code_characters_max: self.public.code_characters_max,
+            admin_code_characters_max: self.admin.code_characters_max,
+            attachments_max: self.attachments_max,
+            attachment_bytes_max: self.attachment_bytes_max,
+            body_bytes_max: self.http.body_bytes_max,
+        }
+    }
+}
+
 /// Limits that can differ by role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RoleLimits {
@@ -312,6 +326,23 @@ mod tests {
         assert_eq!(config.trusted_proxies.len(), 2);
         assert!(config.imports_allowed.iter().any(|name| name == "sys"));
         assert_eq!(config.imports_allowed.len(), 36);
+    }
+
+    #[test]
+    fn the_description_that_is_checked_in_is_that_of_a_server_with_the_defaults() {
+        let described = api::openapi(&with(&[]).unwrap().told());
+        let mut described = serde_json::to_string_pretty(&described).unwrap();
+        described.push('\n');
+        let file = Path::new(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../docs/openapi.json"
+        ));
+        if std::fs::read_to_string(file).ok().as_ref() == Some(&described) {
+            return;
+        }
+        let right = std::env::temp_dir().join("openapi.json");
+        std::fs::write(&right, described).unwrap();
+        panic!("docs/openapi.json differs from the types; {right:?} is what they say");
     }
 
     #[test]

@@ -59,7 +59,7 @@ const STOP_GRACE: Duration = Duration::from_secs(5);
 /// # Errors
 ///
 /// [`ServeError`] where the server cannot start. Once it runs, it runs until told to stop.
-pub async fn serve(config: Config, runtime: Runtime) -> Result<(), ServeError> {
+pub async fn serve(mut config: Config, runtime: Runtime) -> Result<(), ServeError> {
     for remark in &config.remarks {
         warn!("{remark}");
     }
@@ -74,13 +74,12 @@ pub async fn serve(config: Config, runtime: Runtime) -> Result<(), ServeError> {
     let address = listener.local_addr().map_err(listen)?;
 
     // Before the keeper is started, which inherits the limit and needs more of it than we do.
-    let mut limits = config.http;
     let waiting = config.pool.core + config.pool.numpy + config.pool.full;
     let units = config
         .concurrent_max
         .saturating_add(waiting)
         .saturating_mul(2);
-    limits.connections_max = descriptors::room(limits.connections_max, units);
+    config.http.connections_max = descriptors::room(config.http.connections_max, units);
     let app = App::start(&config, runtime, store).await?;
     info!(
         isolation = app.isolation(),
@@ -101,7 +100,7 @@ pub async fn serve(config: Config, runtime: Runtime) -> Result<(), ServeError> {
         info!("stopping: running programs may finish");
     };
     let stop_max = config.public.wall_max.max(config.admin.wall_max) + STOP_GRACE;
-    let site = Arc::new(Site::new(app, limits));
+    let site = Arc::new(Site::new(app, &config));
     connections::serve(listener, Arc::clone(&site), stop_max, stopped).await;
     site.app.close().await;
     info!("stopped");

@@ -6,12 +6,13 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use api::{Answer, ErrorAnswer, ErrorCode, ErrorDetails};
+use api::{Answer, ErrorAnswer, ErrorCode, ErrorDetails, HealthStatus};
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Extension, Router};
+use bytes::Bytes;
 use hyper::StatusCode;
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -24,7 +25,7 @@ use super::page::Page;
 use super::unread::Unread;
 use crate::admission::Origin;
 use crate::app::{App, Health};
-use crate::config::HttpLimits;
+use crate::config::{Config, HttpLimits};
 use crate::execute::{self, Sender};
 use crate::report;
 
@@ -50,6 +51,8 @@ struct Shared {
     bounds: Bounds,
     room: Room,
     page: Page,
+    /// What [`api::openapi()`] says of this server.
+    description: Bytes,
 }
 
 /// The other end of the connection.
@@ -57,8 +60,8 @@ struct Shared {
 struct Peer(IpAddr);
 
 impl Site {
-    pub(super) fn new(app: App, limits: HttpLimits) -> Self {
-        let app = Arc::new(app);
+    pub(super) fn new(app: App, config: &Config) -> Self {
+        let (app, limits) = (Arc::new(app), config.http);
         let shared = Arc::new(Shared {
             app: Arc::clone(&app),
             bounds: Bounds {
@@ -67,6 +70,7 @@ impl Site {
             },
             room: Room::new(limits.bodies_bytes_max),
             page: Page::new(),
+            description: api::openapi(&config.told()).to_string().into(),
         });
         let router = Router::new()
             .route(
@@ -88,6 +92,12 @@ impl Site {
             .route(
                 "/health",
                 get(health).options(preflight).fallback(method_not_allowed),
+            )
+            .route(
+                "/openapi.json",
+                get(description)
+                    .options(preflight)
+                    .fallback(method_not_allowed),
             )
             .route(
                 "/execute",
@@ -243,31 +253,32 @@ async fn facts(
         ("user_info", json!(user)),
         ("server_status", json!(server)),
     ]);
-    let mut response = Response::new(Body::from(facts));
-    response.headers_mut().insert(header::CONTENT_TYPE, JSON);
-    response
+    json_of(facts)
 }
 
 async fn health(State(shared): State<Arc<Shared>>) -> Response {
     let health = shared.app.health();
     let ready = health == Health::Fine;
-    let health = json!({
-        "status": match health {
-            Health::Fine => "ok",
-            Health::Recovering => "recovering",
-            Health::Uncounted => "counts_not_kept",
+    let health = api::Health {
+        status: match health {
+            Health::Fine => HealthStatus::Ok,
+            Health::Recovering => HealthStatus::Recovering,
+            Health::Uncounted => HealthStatus::CountsNotKept,
         },
-        "version": env!("CARGO_PKG_VERSION"),
-        "isolation": shared.app.isolation(),
-        "active_processes": shared.app.slots.active(),
-        "max_concurrent_processes": shared.app.slots.max(),
-    });
-    let mut response = Response::new(Body::from(health.to_string()));
+        version: env!("CARGO_PKG_VERSION"),
+        isolation: shared.app.isolation(),
+        active_processes: shared.app.slots.active(),
+        max_concurrent_processes: shared.app.slots.max(),
+    };
+    let mut response = json_of(health.to_json());
     if !ready {
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
     }
-    response.headers_mut().insert(header::CONTENT_TYPE, JSON);
     response
+}
+
+async fn description(State(shared): State<Arc<Shared>>) -> Response {
+    json_of(shared.description.clone())
 }
 
 /// Tells a browser that a page of any origin may send what it is about to send.
@@ -381,13 +392,18 @@ fn refuse(shared: &Shared, code: ErrorCode, message: String) -> Response {
 
 fn json(answer: &Answer) -> Response {
     let body = execute::heavy(answer.content_bytes(), || answer.to_json());
-    let mut response = Response::new(Body::from(body));
+    let mut response = json_of(body);
     *response.status_mut() =
         StatusCode::from_u16(answer.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, JSON);
     if let Some(seconds) = answer.retry_after_seconds() {
+        let headers = response.headers_mut();
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
+    response
+}
+
+fn json_of(text: impl Into<Body>) -> Response {
+    let mut response = Response::new(text.into());
+    response.headers_mut().insert(header::CONTENT_TYPE, JSON);
     response
 }

@@ -60,7 +60,7 @@ impl Server {
         let runner = Runner::Scripted(script.clone());
         let store = Store::in_memory().unwrap();
         let app = App::new(&config, (3, 11), store, runner, Clock::system());
-        let site = Arc::new(Site::new(app, config.http));
+        let site = Arc::new(Site::new(app, &config));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
@@ -221,6 +221,25 @@ async fn a_path_tells_its_methods() {
     );
     let headers = preflight.header("access-control-allow-headers").unwrap();
     assert!(headers.contains("Content-Type"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_description_tells_this_server_s_settings() {
+    let settings = [
+        ("HOGNOSE_CODE_CHARACTERS_MAX", "77"),
+        ("HOGNOSE_ADMIN_CODE_CHARACTERS_MAX", "99"),
+        ("HOGNOSE_ATTACHMENTS_MAX", "3"),
+    ];
+    let server = Server::start_with(&settings).await;
+    let described = server.ask("GET", "/openapi.json").await;
+    assert_eq!(described.status, 200);
+    assert_eq!(described.header("content-type"), Some("application/json"));
+    let described = described.json();
+    let request = &described["components"]["schemas"]["ExecuteRequest"]["properties"];
+    assert_eq!(request["code"]["maxLength"], 99);
+    let words = request["code"]["description"].as_str().unwrap();
+    assert!(words.ends_with("At most 77 Unicode characters; with the admin key 99."));
+    assert_eq!(request["attachments"]["maxItems"], 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
