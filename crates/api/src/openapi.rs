@@ -79,6 +79,11 @@ pub fn openapi(told: &Told) -> Value {
                 "What the playground shows of settings, quota and load. It may change at any time.",
                 &json!({"application/json": {"schema": {"type": "object"}}}),
             ),
+            "/docs": read(
+                "docs",
+                "The documentation, for people.",
+                &json!({"text/html": {"schema": {"type": "string"}}}),
+            ),
             "/execute": {
                 "post": execute(told),
                 "options": preflight("execute", "POST, OPTIONS"),
@@ -137,7 +142,11 @@ fn schemas(told: &Told) -> Value {
         "/ExecuteRequest/properties/code",
         "maxLength",
         public.max(admin),
-        &format!("At most {public} Unicode characters; with the admin key {admin}."),
+        &if public == admin {
+            format!("At most {public} Unicode characters.")
+        } else {
+            format!("At most {public} Unicode characters; with the admin key {admin}.")
+        },
     );
     limit(
         "/ExecuteRequest/properties/attachments",

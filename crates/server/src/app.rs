@@ -52,6 +52,8 @@ pub(crate) struct App {
     pub(crate) cpu_seconds_max: u32,
     pub(crate) usage_in_answers: bool,
     pub(crate) facts: Facts,
+    /// The Python that programs run on.
+    pub(crate) python: (u8, u8),
     rate: Rate,
     requests_per_minute: u32,
     failures: AtomicU64,
@@ -85,6 +87,7 @@ impl App {
             cpu_seconds_max: config.limits.cpu_seconds_max,
             usage_in_answers: config.usage_in_answers,
             facts: Facts::new(config, python),
+            python,
             rate: Rate::per_minute(config.requests_per_minute),
             requests_per_minute: config.requests_per_minute,
             failures: AtomicU64::new(0),

@@ -19,4 +19,5 @@ mod leaks;
 mod libraries;
 mod page;
 mod quota;
+mod snippets;
 mod soak;

@@ -674,6 +674,34 @@ fn every_example_does_what_it_says_and_fits_a_phone() {
 }
 
 #[test]
+fn the_documentation_reads_well_anywhere() {
+    let _machine = machine();
+    let server = server(&[]);
+    let Some(browser) = Browser::open("the_documentation_reads_well_anywhere", &server) else {
+        return;
+    };
+    browser.size(1000, 800);
+    browser.go("/docs");
+    browser.is_accessible("light");
+    let colour = "return getComputedStyle(document.body).backgroundColor";
+    let light = browser.tells(colour);
+    let dark_system = json!({"features": [{"name": "prefers-color-scheme", "value": "dark"}]});
+    browser.devtools("Emulation.setEmulatedMedia", &dark_system);
+    assert_ne!(browser.tells(colour), light);
+    browser.is_accessible("dark");
+    browser.size(390, 800);
+    browser.fits("on a phone");
+    browser.is_accessible("on a phone");
+    browser.click("a[href='./']");
+    browser.wait(
+        "the playground",
+        "return document.getElementById('version')?.textContent > ''",
+    );
+    browser.close();
+    server.stop();
+}
+
+#[test]
 fn every_snippet_runs_elsewhere_and_does_the_same() {
     let test = "every_snippet_runs_elsewhere_and_does_the_same";
     let _machine = machine();

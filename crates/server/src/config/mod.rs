@@ -7,7 +7,7 @@ mod admin_key;
 mod layers;
 
 use std::ffi::OsString;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -72,6 +72,20 @@ pub struct Config {
 }
 
 impl Config {
+    /// Where a browser on this host finds the server.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let mut address = self.listen;
+        if address.ip().is_unspecified() {
+            // Every address of the host is meant; this one is always there.
+            address.set_ip(match address {
+                SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+                SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+            });
+        }
+        format!("http://{address}")
+    }
+
     /// What the description of the service tells of the settings.
     #[must_use]
     pub const fn told(&self) -> api::Told {

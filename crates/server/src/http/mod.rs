@@ -6,6 +6,7 @@
 mod body;
 mod connections;
 mod descriptors;
+mod docs;
 mod page;
 mod routes;
 mod stall;
@@ -71,7 +72,7 @@ pub async fn serve(mut config: Config, runtime: Runtime) -> Result<(), ServeErro
         source,
     };
     let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
-    let address = listener.local_addr().map_err(listen)?;
+    config.listen = listener.local_addr().map_err(listen)?;
 
     // Before the keeper is started, which inherits the limit and needs more of it than we do.
     let waiting = config.pool.core + config.pool.numpy + config.pool.full;
@@ -90,7 +91,8 @@ pub async fn serve(mut config: Config, runtime: Runtime) -> Result<(), ServeErro
         concurrent_max = config.concurrent_max,
         memory_bytes_max = config.limits.memory_bytes_max,
         data_dir = ?config.data_dir,
-        "listening on http://{address}"
+        "listening on http://{}",
+        config.listen
     );
     let stopped = async {
         tokio::select! {

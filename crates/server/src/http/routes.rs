@@ -21,6 +21,7 @@ use tower_service::Service as _;
 use tracing::error;
 
 use super::body::{self, BodyTrouble, Bounds, Room};
+use super::docs::{About, Docs};
 use super::page::Page;
 use super::unread::Unread;
 use crate::admission::Origin;
@@ -51,6 +52,7 @@ struct Shared {
     bounds: Bounds,
     room: Room,
     page: Page,
+    docs: Docs,
     /// What [`api::openapi()`] says of this server.
     description: Bytes,
 }
@@ -62,6 +64,12 @@ struct Peer(IpAddr);
 impl Site {
     pub(super) fn new(app: App, config: &Config) -> Self {
         let (app, limits) = (Arc::new(app), config.http);
+        let described = api::openapi(&config.told());
+        let about = About {
+            description: &described,
+            python: app.python,
+            isolation: app.isolation(),
+        };
         let shared = Arc::new(Shared {
             app: Arc::clone(&app),
             bounds: Bounds {
@@ -70,7 +78,8 @@ impl Site {
             },
             room: Room::new(limits.bodies_bytes_max),
             page: Page::new(),
-            description: api::openapi(&config.told()).to_string().into(),
+            docs: Docs::new(config, about),
+            description: described.to_string().into(),
         });
         let router = Router::new()
             .route(
@@ -88,6 +97,10 @@ impl Site {
             .route(
                 "/page/facts.json",
                 get(facts).options(preflight).fallback(method_not_allowed),
+            )
+            .route(
+                "/docs",
+                get(docs).options(preflight).fallback(method_not_allowed),
             )
             .route(
                 "/health",
@@ -254,6 +267,10 @@ async fn facts(
         ("server_status", json!(server)),
     ]);
     json_of(facts)
+}
+
+async fn docs(State(shared): State<Arc<Shared>>) -> Response {
+    shared.docs.response()
 }
 
 async fn health(State(shared): State<Arc<Shared>>) -> Response {

@@ -265,6 +265,13 @@ async fn people_get_a_page_and_machines_the_health() {
     let mut head = String::new();
     stream.read_to_string(&mut head).await.unwrap();
     assert!(head.starts_with("HTTP/1.1 200") && head.ends_with("\r\n\r\n"));
+    let docs = server.ask("GET", "/docs").await;
+    assert_eq!(docs.status, 200);
+    let policy = docs.header("content-security-policy").unwrap();
+    assert!(
+        policy.starts_with("default-src 'none'; style-src 'sha256-"),
+        "{policy}"
+    );
     let health = server.ask("GET", "/health").await.json();
     assert_eq!(
         (&health["status"], &health["isolation"]),

@@ -194,6 +194,13 @@ impl Browser {
         );
     }
 
+    /// Goes to another path of the server's.
+    #[track_caller]
+    pub(crate) fn go(&self, path: &str) {
+        let url = [&self.origin, path].concat();
+        self.here("POST", "/url", &json!({"url": url}));
+    }
+
     /// Runs a script in the page, as a function's body, and tells what it returns.
     #[track_caller]
     pub(crate) fn script(&self, body: &str, arguments: &[Value]) -> Value {
