@@ -1,4 +1,4 @@
-//! The one program people install: `serve`, `run`, `doctor` and `bench`.
+//! The one program people install: `serve`, `run`, `prepare`, `doctor` and `bench`.
 //!
 //! It also runs itself again as the keeper, the only process with privileges, before any thread or
 //! runtime has started.
@@ -7,6 +7,7 @@
 mod bench;
 mod doctor;
 mod guest;
+mod prepare;
 mod python;
 mod run;
 mod serve;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
     match Words::parse().task {
         Task::Serve(serving) => finish(serve::serve(&serving), ExitCode::FAILURE),
         Task::Run(run) => finish(run::run(&run), ExitCode::from(run::BROKEN)),
+        Task::Prepare(prepare) => finish(prepare::prepare(&prepare), ExitCode::FAILURE),
         Task::Doctor(serving) => finish(doctor::doctor(&serving), ExitCode::FAILURE),
         Task::Bench(words) => finish(bench::bench(&words), ExitCode::from(bench::BROKEN)),
         Task::ProbeWalls => doctor::probe_walls(),

@@ -32,6 +32,9 @@ pub(crate) enum Task {
     /// Runs one program behind the same walls, without a server.
     #[command(after_help = RUN_EXAMPLES)]
     Run(Run),
+    /// Makes the Python environment, so that the first start need not.
+    #[command(after_help = PREPARE_EXAMPLES)]
+    Prepare(Prepare),
     /// Says wall by wall what this host offers, and what to do about what is missing.
     #[command(after_help = DOCTOR_HELP)]
     Doctor(Serving),
@@ -67,6 +70,14 @@ Examples:
   hognose run sum.py --stdin numbers.txt
   hognose run gray.py --file photo.jpg --out gray.png
   hognose run slow.py --timeout 60";
+
+const PREPARE_EXAMPLES: &str = "\
+Runs no program, so it works where no wall can be raised, as while an image is built. Takes about ten
+seconds and needs the network; does nothing where the environment is complete.
+
+Examples:
+  hognose prepare
+  hognose prepare --data-dir /opt/hognose       then: hognose serve --environment /opt/hognose/environment";
 
 const DOCTOR_HELP: &str = "\
 Changes nothing. The exit code is 0 only if `hognose serve` would start with the same settings.";
@@ -186,6 +197,13 @@ pub(crate) struct Run {
     /// Longest time it may run, for instance 2.5 [default: `admin_wall_ms_max`]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) timeout: Option<Duration>,
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+}
+
+/// Where to make an environment.
+#[derive(Debug, Args)]
+pub(crate) struct Prepare {
     #[command(flatten)]
     pub(crate) settings: Settings,
 }

@@ -85,7 +85,7 @@ fn pip_settings_that_would_lead_elsewhere_are_not_followed() {
     );
     fs::write(settings.join("pip.conf"), text).unwrap();
     let output = hognose()
-        .args(["run", "/dev/null", "--data-dir"])
+        .args(["prepare", "--data-dir"])
         .arg(data.path())
         .env("HOME", home.path())
         .env("PIP_TARGET", &elsewhere)
@@ -96,7 +96,10 @@ fn pip_settings_that_would_lead_elsewhere_are_not_followed() {
     if skipped("provisioning", &said) {
         return;
     }
-    assert!(said.contains(COMPLETE), "{said}");
+    assert!(output.status.success() && said.contains(COMPLETE), "{said}");
+    let place = data.path().join("environment");
+    let ending = format!("hognose: programs will run on {}\n", place.display());
+    assert!(said.ends_with(&ending), "{said}");
     assert!(!elsewhere.exists());
 }
 

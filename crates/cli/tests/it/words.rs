@@ -4,7 +4,7 @@ use crate::{errors, hognose};
 
 #[test]
 fn help_teaches_by_examples() {
-    for task in ["serve", "run", "doctor", "bench"] {
+    for task in ["serve", "run", "prepare", "doctor", "bench"] {
         let output = hognose().args([task, "--help"]).output().unwrap();
         assert!(output.status.success());
         let help = String::from_utf8(output.stdout).unwrap();
