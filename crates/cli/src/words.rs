@@ -21,12 +21,12 @@ Examples:
   hognose run program.py              run one program, without a server
   echo 3 | hognose run square.py --stdin -
 
-The first `serve` or `run` makes a Python environment below the data folder. That takes about ten
-seconds and needs the network; later starts need neither.";
+The first `serve` or `run`, or `prepare` before it, makes a Python environment below the data
+folder. That takes about ten seconds and needs the network; later starts need neither.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Task {
-    /// Answers `POST /execute` until it is told to stop.
+    /// Serves `POST /execute`, a playground at / and documentation at /docs.
     #[command(after_help = SERVE_EXAMPLES)]
     Serve(Serving),
     /// Runs one program behind the same walls, without a server.
@@ -57,7 +57,8 @@ Examples:
   hognose serve --listen 0.0.0.0:8000 --trusted-proxies 10.0.0.0/8
   hognose serve --config /etc/hognose.toml --set wall_ms_max=3000
 
-  curl -H 'Content-Type: application/json' -d '{\"code\": \"print(6 * 7)\"}' http://127.0.0.1:5000/execute";
+  curl http://127.0.0.1:5000/execute \\
+    -H 'Content-Type: application/json' -d '{\"code\": \"print(6 * 7)\"}'";
 
 const RUN_EXAMPLES: &str = "\
 The program's output comes out as it is, and its exit code is the exit code. Further exit codes:
@@ -72,12 +73,13 @@ Examples:
   hognose run slow.py --timeout 60";
 
 const PREPARE_EXAMPLES: &str = "\
-Runs no program, so it works where no wall can be raised, as while an image is built. Takes about ten
-seconds and needs the network; does nothing where the environment is complete.
+Runs no program, so it works where no wall can be raised, as while an image is built. Takes about
+ten seconds and needs the network; does nothing where the environment is complete.
 
 Examples:
   hognose prepare
-  hognose prepare --data-dir /opt/hognose       then: hognose serve --environment /opt/hognose/environment";
+  hognose prepare --data-dir /opt/hognose
+  hognose serve --environment /opt/hognose/environment";
 
 const DOCTOR_HELP: &str = "\
 Changes nothing. The exit code is 0 only if `hognose serve` would start with the same settings.";

@@ -20,6 +20,7 @@ mod http;
 mod app;
 mod clock;
 pub mod config;
+mod figures;
 #[cfg(test)]
 mod scripted;
 pub mod telemetry;

@@ -3,11 +3,12 @@
 use std::fs;
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 use tempfile::TempDir;
 
 use crate::harness::traces::Traces;
-use crate::harness::{Server, User, machine, new_command, skip};
+use crate::harness::{Connection, Server, User, machine, new_command, request, skip, wait_for};
 
 /// A folder with a program in it, and the command that runs it there.
 fn run(user: User, code: &str, words: &[&str]) -> (TempDir, Output) {
@@ -42,6 +43,45 @@ fn said(output: &Output) -> String {
         .lines()
         .filter(|line| !line.contains("looking at the Python environment"));
     lines.map(|line| format!("{line}\n")).collect()
+}
+
+#[test]
+fn serve_tells_a_person_on_a_terminal_where_to_click() {
+    let _machine = machine();
+    let folder = User::Ourselves.folder();
+    let said = folder.path().join("said");
+    let serve = format!(
+        "exec {} serve --listen 127.0.0.1:0 --environment {} --data-dir {}",
+        env!("CARGO_BIN_EXE_hognose"),
+        User::Ourselves.environment().display(),
+        folder.path().join("data").display(),
+    );
+    let mut terminal = new_command("script")
+        .args(["--quiet", "--flush", "--return", "--command", &serve])
+        .arg(&said)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("script is in every Debian");
+    let read = || fs::read_to_string(&said).unwrap_or_default();
+    let url = wait_for("the welcome", Duration::from_secs(30), || {
+        let read = read();
+        let (_, rest) = read.split_once("play     http://")?;
+        read.contains("data     ")
+            .then(|| rest.split_once('/').map(|(url, _)| url.to_owned()))?
+    });
+    let address = url.parse().expect("it is an address");
+    let page = Connection::open(address)
+        .and_then(|mut connection| connection.ask(&request("GET", "/docs", &[], b"")))
+        .expect("the server listens where it says");
+    assert_eq!(page.status, 200);
+    assert!(!read().contains("listening on"), "{}", read());
+
+    // Ctrl+C, as the terminal hands it on.
+    let mut keys = terminal.stdin.take().expect("it is piped");
+    keys.write_all(b"\x03").expect("the terminal is there");
+    let status = terminal.wait().expect("it is our child");
+    assert!(status.success(), "{status}: {}", read());
 }
 
 #[test]

@@ -15,6 +15,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::config::Config;
+use crate::figures::{seconds, size};
 
 const TEXT: &str = include_str!("docs.md");
 const STYLE: &str = include_str!("docs.css");
@@ -238,7 +239,6 @@ fn limits(config: &Config, isolation: &str) -> String {
             format!("{public}; with the admin key {admin}")
         }
     };
-    let seconds = |time: std::time::Duration| format!("{} s", time.as_secs_f64());
     let characters = |count: usize| format!("{count} Unicode characters");
     let (public, admin) = (&config.public, &config.admin);
     let rows = [
@@ -338,16 +338,6 @@ fn imports(config: &Config) -> String {
     names.sort_unstable_by_key(|name| name.to_lowercase());
     let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
     names.join(", ")
-}
-
-/// A number of bytes, in the largest unit that it fills.
-fn size(bytes: u64) -> String {
-    let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
-    let whole = |(shift, _): &(u32, &str)| bytes > 0 && bytes.is_multiple_of(1 << shift);
-    match units.into_iter().find(|unit| whole(unit)) {
-        Some((shift, unit)) => format!("{} {unit}", bytes >> shift),
-        None => format!("{bytes} bytes"),
-    }
 }
 
 #[cfg(test)]
@@ -453,20 +443,5 @@ mod tests {
                 "{target}"
             );
         }
-    }
-
-    #[test]
-    fn sizes_are_told_in_the_largest_whole_unit() {
-        let sizes = [0, 1, 1000, 1024, 8 << 20, (8 << 20) + 1, 3 << 30].map(size);
-        let told = [
-            "0 bytes",
-            "1 bytes",
-            "1000 bytes",
-            "1 KiB",
-            "8 MiB",
-            "8388609 bytes",
-            "3 GiB",
-        ];
-        assert_eq!(sizes, told);
     }
 }

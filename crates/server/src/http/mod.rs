@@ -27,6 +27,7 @@ use tracing::{info, warn};
 use crate::app::{App, StartError};
 use crate::config::Config;
 use crate::store::Store;
+use crate::telemetry;
 use routes::Site;
 
 /// Why the server does not run.
@@ -82,18 +83,7 @@ pub async fn serve(mut config: Config, runtime: Runtime) -> Result<(), ServeErro
         .saturating_mul(2);
     config.http.connections_max = descriptors::room(config.http.connections_max, units);
     let app = App::start(&config, runtime, store).await?;
-    info!(
-        isolation = app.isolation(),
-        admin = config.admin_key.is_some(),
-        trusted_proxies = ?config.trusted_proxies,
-        requests_per_minute = config.requests_per_minute,
-        requests_per_day = config.requests_per_day,
-        concurrent_max = config.concurrent_max,
-        memory_bytes_max = config.limits.memory_bytes_max,
-        data_dir = ?config.data_dir,
-        "listening on http://{}",
-        config.listen
-    );
+    telemetry::tell_ready(&config, app.isolation());
     let stopped = async {
         tokio::select! {
             _ = terminate.recv() => {}
