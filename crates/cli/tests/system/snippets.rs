@@ -1,7 +1,8 @@
-//! Every snippet that the documentation offers, run as it stands, and compared with the
+//! Every snippet that the documentation and the README offer, run as it stands, and compared with the
 //! output that stands below it.
 
 use std::fs;
+use std::path::Path;
 use std::process::Stdio;
 
 use serde_json::Value;
@@ -20,6 +21,12 @@ const VARYING: [&str; 5] = [
     "requests_remaining_today",
     "execution_duration_sec",
     "usage",
+];
+
+/// What the README has for a person to start, and where that is tried.
+const STARTS: [(&str, &str); 2] = [
+    ("cargo run --release -- serve", "crates/cli/tests/system"),
+    ("docker compose up --build", "deploy/check-dockerfile"),
 ];
 
 /// A block of code, and its language.
@@ -41,6 +48,19 @@ fn the_documentation_s_snippets_do_what_they_say() {
     server.stop();
 }
 
+#[test]
+fn the_readme_s_snippets_do_what_they_say() {
+    let _machine = machine();
+    let server = Server::start(User::Ourselves, &[("requests_per_minute", "1000")]);
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md");
+    let readme = fs::read_to_string(readme).expect("it is there");
+    let readme = readme.replace("127.0.0.1:5000", &server.address.to_string());
+    let blocks = of_markdown(&readme);
+    let ran = run_all(&server, &blocks);
+    assert!(ran >= 2, "{ran} snippets ran");
+    server.stop();
+}
+
 /// Runs every snippet in one folder, in order, as a reader would; tells how many.
 #[track_caller]
 fn run_all(server: &Server, blocks: &[Block]) -> usize {
@@ -55,8 +75,16 @@ fn run_all(server: &Server, blocks: &[Block]) -> usize {
             "bash" => ("bash", &["-euo", "pipefail", "-c"]),
             "python" => ("python3", &["-c"]),
             "javascript" => ("node", &["--input-type=module", "-e"]),
-            // What a snippet prints.
-            "text" | "json" => continue,
+            "sh" => {
+                for line in block.text.lines() {
+                    let command = line.split('#').next().unwrap_or_default().trim();
+                    let known = STARTS.iter().any(|(start, _)| *start == command);
+                    assert!(known, "nothing tries this: {command}");
+                }
+                continue;
+            }
+            // What a snippet prints, or a file.
+            "text" | "json" | "toml" => continue,
             other => panic!("a block in {other:?}: {}", block.text),
         };
         let Some(said) = run(program, arguments, &block.text, &folder) else {
@@ -149,4 +177,20 @@ fn of_html(page: &str) -> Vec<Block> {
             }
         })
         .collect()
+}
+
+/// The blocks of a text in Markdown.
+fn of_markdown(text: &str) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        let Some(language) = line.strip_prefix("```") else {
+            continue;
+        };
+        let inside = lines.by_ref().take_while(|line| *line != "```");
+        let text = inside.map(|line| format!("{line}\n")).collect();
+        let language = language.to_owned();
+        blocks.push(Block { language, text });
+    }
+    blocks
 }
