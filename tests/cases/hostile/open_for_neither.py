@@ -2,7 +2,7 @@
 import os
 
 doors = []
-for path in ("/dev/ptmx", "/dev/zero", "../../../lock", "../../../../counts.sqlite3"):
+for path in ("/dev/ptmx", "../../../lock", "../../../../counts.sqlite3"):
     try:
         os.open(path, os.O_WRONLY | os.O_RDWR)
         doors.append(path)

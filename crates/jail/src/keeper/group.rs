@@ -18,13 +18,15 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 
-use super::processes;
+use super::processes::Snapshot;
 use crate::sys::{self, Question};
 
 /// Least time between two counts of a run's processes. Whoever asks at the limit waits for it.
 const COUNT_PAUSE: Duration = Duration::from_millis(5);
 /// The same after one was refused: who keeps on asking at the limit would have the keeper count all the time.
 const REFUSED_PAUSE: Duration = Duration::from_millis(50);
+/// On a host with very many processes, how many times as long as a count took the next one waits.
+const COST_SHARE: u32 = 10;
 /// How long a process that was allowed may not be there yet, on a busy machine. Where nobody asks again
 /// meanwhile, the last place is given after this.
 const BIRTH_MAX: Duration = Duration::from_millis(50);
@@ -112,6 +114,7 @@ impl Group {
             tasks_max,
             tasks: 1,
             counted_at: None,
+            count_cost: Duration::ZERO,
             unborn: BTreeMap::new(),
             held: Vec::new(),
             refused: false,
@@ -130,7 +133,7 @@ impl Group {
         let seen = polled.revents();
         if seen.contains(PollFlags::IN) {
             asks.hear();
-            self.answer();
+            self.answer(&mut Snapshot::default());
             None
         } else if seen.contains(PollFlags::HUP) {
             self.hear_no_more()
@@ -140,9 +143,9 @@ impl Group {
     }
 
     /// Answers those that wait, if it is time.
-    pub(super) fn answer(&mut self) {
+    pub(super) fn answer(&mut self, snapshot: &mut Snapshot) {
         if let (Some(asks), Some(leader)) = (&mut self.asks, &self.leader) {
-            self.refused |= asks.answer(leader.number);
+            self.refused |= asks.answer(leader.number, snapshot);
         }
     }
 
@@ -165,6 +168,8 @@ struct Asks {
     /// So many there may be: those of the last count, and those that were allowed since.
     tasks: u32,
     counted_at: Option<Instant>,
+    /// What it took.
+    count_cost: Duration,
     /// Who was allowed one that may not be there yet, and when: by thread, each of which asks for one at
     /// a time.
     unborn: BTreeMap<u32, Instant>,
@@ -194,12 +199,13 @@ impl Asks {
     }
 
     /// Answers those that wait, if it is time; `true` if one was refused.
-    fn answer(&mut self, group: Pid) -> bool {
+    fn answer(&mut self, group: Pid, snapshot: &mut Snapshot) -> bool {
         let pause = if self.refused {
             REFUSED_PAUSE
         } else {
             COUNT_PAUSE
         };
+        let pause = pause.max(self.count_cost.saturating_mul(COST_SHARE));
         let counted = self.counted_at;
         if self.held.is_empty() || counted.is_some_and(|at| at.elapsed() < pause) {
             return false;
@@ -207,7 +213,8 @@ impl Asks {
         self.counted_at = Some(Instant::now());
         self.unborn.retain(|_, since| since.elapsed() < BIRTH_MAX);
         reap(group);
-        self.tasks = processes::tasks_of(group.as_raw_nonzero().get());
+        self.tasks = snapshot.tasks_of(group.as_raw_nonzero().get());
+        self.count_cost = snapshot.cost;
         if self.tasks < self.tasks_max && !self.unborn.is_empty() {
             // It is not known yet whether there is room.
             return false;

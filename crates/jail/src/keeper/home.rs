@@ -5,11 +5,13 @@
 //!    ├─ lock        held by the keeper for as long as it lives; without that, it is a leftover
 //!    ├─ env/        the environment, as links: bin/python3, pyvenv.cfg, lib/…
 //!    ├─ guest/      our guest files
-//!    └─ boxes/7/    the files of unit 7: work, tmp
+//!    └─ boxes/…/    the files of one unit: work, tmp
 //! ```
 
+use std::collections::hash_map::RandomState;
 use std::ffi::CStr;
 use std::fs::{self, DirBuilder, File, TryLockError};
+use std::hash::BuildHasher;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, symlink};
@@ -33,6 +35,9 @@ pub(super) const CALLS_ON_THE_WAY_MAX: usize = 64;
 #[derive(Debug)]
 pub(super) struct Home {
     path: PathBuf,
+    /// Boxes have names that no run can guess: it can see what is in a folder that it can name, its size
+    /// and its time.
+    names: RandomState,
     _lock: File,
 }
 
@@ -57,7 +62,11 @@ impl Home {
         lock.try_lock()
             .map_err(io::Error::from)
             .doing(&doing("lock", &path))?;
-        let home = Self { path, _lock: lock };
+        let home = Self {
+            path,
+            names: RandomState::new(),
+            _lock: lock,
+        };
         let furnished = home.furnish(runtime, guest);
         match furnished.doing(&doing("furnish", &home.path)) {
             Ok(()) => Ok(home),
@@ -134,7 +143,11 @@ impl Home {
 
     /// The folder of a unit's files.
     pub(super) fn box_of(&self, unit: UnitId) -> PathBuf {
-        self.path.join("boxes").join(unit.0.to_string())
+        self.path.join("boxes").join(self.name_of(unit))
+    }
+
+    fn name_of(&self, unit: UnitId) -> String {
+        format!("{:016x}", self.names.hash_one(unit.0))
     }
 
     /// Makes it.
@@ -147,7 +160,7 @@ impl Home {
     /// Removes a unit's files when all its processes are dead, in so many calls at most; `false` if
     /// some are left.
     pub(super) fn remove_box(&self, unit: UnitId, calls_max: usize) -> bool {
-        remove(&self.path.join("boxes"), &unit.0.to_string(), calls_max).unwrap_or(false)
+        remove(&self.path.join("boxes"), &self.name_of(unit), calls_max).unwrap_or(false)
     }
 
     /// Removes it, with everything in it.

@@ -47,12 +47,27 @@ pub(super) fn all() -> impl Iterator<Item = Process> {
     super::watch::numbers("/proc").filter_map(Process::of)
 }
 
-/// Processes and threads of a process group.
-pub(super) fn tasks_of(group: i32) -> u32 {
-    all()
-        .filter(|process| process.group == group)
-        .map(|process| process.threads.max(1))
-        .sum()
+/// All processes at one moment, looked at once somebody wants to know.
+#[derive(Debug, Default)]
+pub(super) struct Snapshot {
+    processes: Option<Vec<Process>>,
+    /// What looking took.
+    pub(super) cost: Duration,
+}
+
+impl Snapshot {
+    /// Processes and threads of a process group.
+    pub(super) fn tasks_of(&mut self, group: i32) -> u32 {
+        let started = Instant::now();
+        let cost = &mut self.cost;
+        let processes = self.processes.get_or_insert_with(|| {
+            let seen = all().collect();
+            *cost = started.elapsed();
+            seen
+        });
+        let members = processes.iter().filter(|process| process.group == group);
+        members.map(|process| process.threads.max(1)).sum()
+    }
 }
 
 /// Ends every descendant of this process, which must be their reaper, and waits for their ends.
@@ -114,6 +129,6 @@ mod tests {
         let group = rustix::process::getpgrp().as_raw_nonzero().get();
         let found = all().find(|process| process.number == own).unwrap();
         assert_eq!(found.group, group);
-        assert!(tasks_of(group) >= found.threads);
+        assert!(Snapshot::default().tasks_of(group) >= found.threads);
     }
 }

@@ -387,6 +387,22 @@ pub fn set_mount_attributes(tree: BorrowedFd<'_>, set: u64) -> io::Result<()> {
 ///
 /// The kernel's: no new privileges must be set, the program must be valid.
 pub fn install_filter(program: &[libc::sock_filter]) -> io::Result<()> {
+    set_filter(program, 0).map(drop)
+}
+
+/// Installs a seccomp filter on this process, for good, and returns the descriptor on which whoever
+/// holds it is asked what the filter does not decide.
+///
+/// # Errors
+///
+/// As [`install_filter`].
+pub fn install_asking_filter(program: &[libc::sock_filter]) -> io::Result<OwnedFd> {
+    let fd = set_filter(program, libc::SECCOMP_FILTER_FLAG_NEW_LISTENER)?;
+    // SAFETY: with this flag the kernel made a new descriptor, which nothing else owns.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+fn set_filter(program: &[libc::sock_filter], flags: libc::c_ulong) -> io::Result<RawFd> {
     let head = libc::sock_fprog {
         len: u16::try_from(program.len()).map_err(io::Error::other)?,
         filter: program.as_ptr().cast_mut(),
@@ -397,42 +413,14 @@ pub fn install_filter(program: &[libc::sock_filter]) -> io::Result<()> {
         libc::syscall(
             libc::SYS_seccomp,
             libc::SECCOMP_SET_MODE_FILTER,
-            0,
+            flags,
             &raw const head,
         )
     };
-    if result == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::last_os_error())
-    }
-}
-
-/// Installs a seccomp filter on this process, for good, and returns the descriptor on which whoever
-/// holds it is asked what the filter does not decide.
-///
-/// # Errors
-///
-/// As [`install_filter`].
-pub fn install_asking_filter(program: &[libc::sock_filter]) -> io::Result<OwnedFd> {
-    let head = libc::sock_fprog {
-        len: u16::try_from(program.len()).map_err(io::Error::other)?,
-        filter: program.as_ptr().cast_mut(),
-    };
-    // SAFETY: as in `install_filter`; with this flag the kernel returns a new descriptor.
-    let fd = unsafe {
-        libc::syscall(
-            libc::SYS_seccomp,
-            libc::SECCOMP_SET_MODE_FILTER,
-            libc::SECCOMP_FILTER_FLAG_NEW_LISTENER,
-            &raw const head,
-        )
-    };
-    if fd < 0 {
+    if result < 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: the kernel made a new descriptor that nothing else owns.
-    Ok(unsafe { OwnedFd::from_raw_fd(RawFd::try_from(fd).map_err(io::Error::other)?) })
+    RawFd::try_from(result).map_err(io::Error::other)
 }
 
 /// What an asking filter wants to know.

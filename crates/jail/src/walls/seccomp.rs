@@ -171,12 +171,7 @@ impl Check {
                 branch(IF_EQUAL, libc::AF_UNIX.unsigned_abs(), 0, 5),
                 load(argument(1)),
                 // Without the flags that may be added to the type.
-                sock_filter {
-                    code: AND,
-                    jt: 0,
-                    jf: 0,
-                    k: 0xf,
-                },
+                and(0xf),
                 branch(IF_EQUAL, libc::SOCK_STREAM.unsigned_abs(), 1, 0),
                 branch(IF_EQUAL, libc::SOCK_SEQPACKET.unsigned_abs(), 0, 1),
                 give(ALLOW),
@@ -222,12 +217,7 @@ impl Check {
                 let shared = (libc::MAP_SHARED | libc::MAP_ANONYMOUS).unsigned_abs();
                 vec![
                     load(argument(3)),
-                    sock_filter {
-                        code: AND,
-                        jt: 0,
-                        jf: 0,
-                        k: shared,
-                    },
+                    and(shared),
                     branch(IF_EQUAL, shared, 0, 5),
                     load(argument(1) + 4),
                     branch(IF_EQUAL, 0, 0, 2),
@@ -270,12 +260,7 @@ fn open(at: u32) -> Vec<sock_filter> {
     let mode = libc::O_ACCMODE.unsigned_abs();
     vec![
         load(argument(at)),
-        sock_filter {
-            code: AND,
-            jt: 0,
-            jf: 0,
-            k: mode,
-        },
+        and(mode),
         branch(IF_EQUAL, mode, 0, 1),
         give(ERRNO | errno(libc::EACCES)),
         give(ALLOW),
@@ -285,12 +270,7 @@ fn open(at: u32) -> Vec<sock_filter> {
 fn mknod(at: u32) -> Vec<sock_filter> {
     vec![
         load(argument(at)),
-        sock_filter {
-            code: AND,
-            jt: 0,
-            jf: 0,
-            k: libc::S_IFMT,
-        },
+        and(libc::S_IFMT),
         branch(IF_EQUAL, 0, 2, 0),
         branch(IF_EQUAL, libc::S_IFREG, 1, 0),
         branch(IF_EQUAL, libc::S_IFIFO, 0, 1),
@@ -305,6 +285,16 @@ const fn load(offset: u32) -> sock_filter {
         jt: 0,
         jf: 0,
         k: offset,
+    }
+}
+
+/// Keeps the bits of the mask of what was loaded.
+const fn and(mask: u32) -> sock_filter {
+    sock_filter {
+        code: AND,
+        jt: 0,
+        jf: 0,
+        k: mask,
     }
 }
 

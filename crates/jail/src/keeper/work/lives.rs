@@ -10,6 +10,7 @@ use rustix::io::Errno;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
 use wire::{Exit, Frame, FromInit, FromKeeper, Kind, Members, Over, Run, Tally, UnitId};
 
+use super::super::processes::Snapshot;
 use super::super::unit::{Ground, Life, Parts, Phase, ServerEnds, Unit};
 use super::super::watch::{self, Watch};
 use super::super::zygotes::{self, Zygote, ZygoteId};
@@ -252,11 +253,12 @@ impl Keeper {
     /// Answers the runs that wait for a process, and buries those of which nothing is left.
     pub(super) fn tend_groups(&mut self) -> Result<(), ServerGone> {
         let mut gone = Vec::new();
+        let mut snapshot = Snapshot::default();
         for (id, (unit, _)) in &mut self.units {
             if let Life::Group(group) = &mut unit.life
                 && group.is_urgent()
             {
-                group.answer();
+                group.answer(&mut snapshot);
                 if group.is_gone() {
                     gone.push(*id);
                 }
