@@ -1,8 +1,9 @@
-"""Where a zygote begins: loads the walls, then hands over to `zygote.serve`.
+"""Where a zygote begins, or a unit that is alone in a sandbox: loads the walls, then hands over to `zygote.serve`.
 
 Executed by the keeper as `python3 -I -X utf8 /usr/lib/hognose/main.py` inside the template root, or from a folder
-of the server's where the host forbids one, with the kind, the limits and the public import list as arguments, an
-environment of constants, standard input and output on /dev/null, and the keeper's socket as descriptor 3.
+of the server's where the host forbids one, with what it is, the kind, the limits and the public import list as
+arguments, an environment of constants, standard input and output on /dev/null, and the keeper's socket as
+descriptor 3. In a sandbox the job's socket is descriptor 0, and output and error are the run's own already.
 """
 
 import os
@@ -42,10 +43,24 @@ class Walls:
         return answer
 
 
+class WallsAlone(Walls):
+    """The same for a unit that nobody forks: each has a kernel, and an interpreter, of its own."""
+
+    def become_unit(self, control_fd):
+        self._library.hognose_stand_alone.argtypes = self._library.hognose_open.argtypes[:5]
+        self._check(self._library.hognose_stand_alone(*self._limits[:5]))
+        return True
+
+
 def main():
-    kind, *limits, imports_public = sys.argv[1:]
+    form, kind, *limits, imports_public = sys.argv[1:]
     os.environ.pop("LD_BIND_NOW", None)  # It was meant for this process only.
-    walls = [Walls([int(limit) for limit in limits])]
+    if form == "alone":
+        os.dup2(0, CONTROL_FD)
+        null = os.open("/dev/null", os.O_RDONLY)
+        os.dup2(null, 0)
+        os.close(null)
+    walls = [{"zygote": Walls, "alone": WallsAlone}[form]([int(limit) for limit in limits])]
     sys.path.insert(0, FOLDER)
     import zygote
 

@@ -3,13 +3,14 @@
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::net::TcpListener;
+use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use jail::probe::{self, Finding, State};
 use sandbox::environment::{self, Environment, Status};
-use sandbox::{Ending, Imports, Job, Kind, Pool, PoolSettings};
+use sandbox::{Ending, Imports, Job, Kind, Pool, PoolSettings, Tier};
 use server::config::Config;
 
 use crate::python;
@@ -23,6 +24,7 @@ pub(crate) fn doctor(serving: &Serving) -> anyhow::Result<ExitCode> {
     let config = python::settings(serving.settings.config.as_deref(), &serving.flags())?;
     let tiers: Vec<_> = config.isolation.candidates().collect();
     let mut findings = probe::look(&attempted()?, &tiers);
+    findings.push(gvisor(config.runsc.as_deref(), &tiers));
     let (python, environment) = python_findings(&config);
     findings.extend(python);
     findings.push(listening(&config));
@@ -75,6 +77,55 @@ fn attempted() -> anyhow::Result<String> {
         .output()
         .context("cannot start a child to try the walls on")?;
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Whether gVisor is here, which only one tier needs.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "there is no server in this process"
+)]
+fn gvisor(said: Option<&Path>, tiers: &[Tier]) -> Finding {
+    let finding = |state, found, remedy| Finding {
+        subject: "gVisor",
+        state,
+        found,
+        remedy,
+    };
+    let Ok(runsc) = jail::gvisor::find(said) else {
+        let remedy = Some(jail::gvisor::REMEDY.to_owned());
+        return if tiers.contains(&Tier::Gvisor) {
+            finding(State::Missing, "no runsc".to_owned(), remedy)
+        } else {
+            let found = "no runsc, and the tier `gvisor` is not asked for".to_owned();
+            finding(State::Good, found, None)
+        };
+    };
+    let told = Command::new(&runsc)
+        .arg("--version")
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output();
+    let told = told.map(|told| String::from_utf8_lossy(&told.stdout).into_owned());
+    match told
+        .as_deref()
+        .map(str::lines)
+        .map(|mut lines| lines.next())
+    {
+        Ok(Some(version)) => finding(
+            State::Good,
+            format!("{version} at {}", runsc.display()),
+            None,
+        ),
+        _ => finding(
+            if tiers.contains(&Tier::Gvisor) {
+                State::Missing
+            } else {
+                State::Weaker
+            },
+            format!("{} does not tell its version", runsc.display()),
+            Some(jail::gvisor::REMEDY.to_owned()),
+        ),
+    }
 }
 
 /// What there is to run programs on; the environment if it is complete.

@@ -1,4 +1,4 @@
-//! The walls as the interpreter loads them: a shared library with three functions.
+//! The walls as the interpreter loads them: a shared library with four functions.
 //!
 //! `guest/main.py` calls them through `ctypes`; they take and return numbers only. The state lives
 //! here, one zygote a process. What they do is [`jail::zygote`]'s. Each returns a negative number
@@ -60,6 +60,26 @@ pub extern "C" fn hognose_open(
 #[unsafe(no_mangle)]
 pub extern "C" fn hognose_become_unit() -> c_int {
     with(|zygote| zygote.become_unit().map(c_int::from))
+}
+
+/// Raises the walls on a unit that is alone in a sandbox: nothing is forked. The numbers are those of
+/// [`wire::Limits`], in its order.
+#[unsafe(no_mangle)]
+pub extern "C" fn hognose_stand_alone(
+    memory_bytes_max: u64,
+    processes_max: u32,
+    workspace_bytes_max: u64,
+    workspace_files_max: u32,
+    cpu_seconds_max: u32,
+) -> c_int {
+    let limits = Limits {
+        memory_bytes_max,
+        processes_max,
+        workspace_bytes_max,
+        workspace_files_max,
+        cpu_seconds_max,
+    };
+    answer(jail::confine::stand_alone(&limits).map(|()| 0))
 }
 
 fn with(act: impl FnOnce(&mut Zygote) -> Result<c_int, WallError>) -> c_int {

@@ -4,6 +4,7 @@
 //! is checked; the first that fails ends the unit, and the keeper is told which.
 
 mod landlock;
+mod sandbox;
 
 use std::ffi::CStr;
 use std::io;
@@ -17,10 +18,12 @@ use wire::Limits;
 
 use crate::sys;
 use crate::walls::landlock::{self as rules, Grant};
-use crate::walls::limits::Bounds;
+use crate::walls::limits::{Bounds, Kernel};
 use crate::walls::seccomp::Filter;
 use crate::walls::{Doing, WallError, capabilities, cgroup, limits, seccomp, template};
 use crate::walls::{read_into, user, verify};
+
+pub use self::sandbox::stand_alone;
 
 /// The host name that every run sees.
 pub const HOST_NAME: &CStr = c"hognose";
@@ -74,6 +77,7 @@ impl Walls {
         Bounds {
             data_bytes_max: self.data_bytes_max,
             processes,
+            kernel: Kernel::Host,
         }
     }
 }

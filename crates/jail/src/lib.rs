@@ -27,6 +27,7 @@
 //! crate `confine`), which the interpreter loads.
 
 pub mod confine;
+pub mod gvisor;
 pub mod init;
 pub mod keeper;
 pub mod probe;

@@ -156,7 +156,7 @@ impl Zygote {
                 .doing("take the unit's descriptors")
         };
         let place = match self.tier {
-            Tier::Native => {
+            Tier::Native | Tier::Gvisor => {
                 let processes = take()?;
                 let namespaces = [take()?, take()?, take()?];
                 rustix::thread::move_into_link_name_space(

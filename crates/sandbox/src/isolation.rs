@@ -3,6 +3,9 @@
 use wire::Tier;
 
 /// What the operator asks for: one tier, or the strongest that the host can raise, but none below a floor.
+///
+/// The strongest of all costs a program much of its speed, and the host memory for each that waits: it is
+/// never chosen unless that one is asked for, or nothing less is accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Isolation {
     /// The one to use; `None` for the strongest there is.
@@ -14,9 +17,12 @@ pub struct Isolation {
 impl Isolation {
     /// The tiers to try, in this order.
     pub fn candidates(self) -> impl Iterator<Item = Tier> {
-        Tier::ALL.into_iter().filter(move |tier| {
-            *tier >= self.min && self.tier.is_none_or(|asked_for| asked_for == *tier)
-        })
+        let is_meant = move |tier: Tier| match self.tier {
+            Some(asked_for) => tier == asked_for,
+            None => tier != Tier::Gvisor || self.min == Tier::Gvisor,
+        };
+        let all = Tier::ALL.into_iter();
+        all.filter(move |tier| *tier >= self.min && is_meant(*tier))
     }
 
     /// Why none of them is in force; `reasons` are those of each that was tried.
@@ -28,7 +34,7 @@ impl Isolation {
                 self.min.name()
             ),
             None if self.min > Tier::Landlock => format!(
-                "{} (isolation_min = \"landlock\" accepts less; SECURITY.md says what that is)",
+                "{} (a lower isolation_min accepts less; SECURITY.md says what that is)",
                 reasons.join("; ")
             ),
             _ => reasons.join("; "),
@@ -48,6 +54,18 @@ mod tests {
         assert_eq!(candidates(None, native), [native]);
         assert_eq!(candidates(Some(landlock), landlock), [landlock]);
         assert_eq!(candidates(Some(landlock), native), []);
+    }
+
+    #[test]
+    fn the_dearest_is_never_chosen_unasked() {
+        let candidates = |tier, min| Isolation { tier, min }.candidates().collect::<Vec<_>>();
+        let gvisor = Tier::Gvisor;
+        for min in [Tier::Landlock, Tier::Native] {
+            assert!(!candidates(None, min).contains(&gvisor));
+            assert_eq!(candidates(Some(gvisor), min), [gvisor]);
+        }
+        assert_eq!(candidates(None, gvisor), [gvisor]);
+        assert_eq!(candidates(Some(Tier::Native), gvisor), []);
     }
 
     #[test]

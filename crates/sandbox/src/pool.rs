@@ -20,8 +20,6 @@ use crate::run;
 use crate::unit::{Ended, Ends, ProgramEnd, Unit};
 use crate::{Fault, Isolation, Job, Kind, Outcome, Setup};
 
-/// Longest wait of a job for a unit.
-const UNIT_WAIT_MAX: Duration = Duration::from_secs(15);
 /// Longest start: every zygote imports what its kind says.
 const START_MAX: Duration = Duration::from_mins(2);
 /// Longest wait for the keeper to end everything when the pool closes.
@@ -43,11 +41,36 @@ const DEMAND_REMEMBERED: Duration = Duration::from_mins(1);
 const UNIT_AGE_MAX: Duration = Duration::from_mins(10);
 /// How often the shelves are looked through for units that nobody needs.
 const TEND_PAUSE: Duration = Duration::from_secs(5);
-/// Pause before another keeper is started, and before units are ordered again after one failed.
+/// Pause before another keeper is started.
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
 /// Longest pause before another keeper is started: doubled each time, since a start costs a second of
 /// the processor.
 const KEEPER_PAUSE_MAX: Duration = Duration::from_secs(5);
+
+/// How patient the pool is with units, by what it costs to prepare one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Pace {
+    /// Longest wait of a job for a unit.
+    unit_wait_max: Duration,
+    /// Pause before units are ordered again after one failed.
+    retry_pause: Duration,
+}
+
+impl Pace {
+    const fn of(tier: Tier) -> Self {
+        match tier {
+            Tier::Native | Tier::Landlock => Self {
+                unit_wait_max: Duration::from_secs(15),
+                retry_pause: RETRY_PAUSE,
+            },
+            // A unit takes seconds of the processor, and only a few are prepared at once.
+            Tier::Gvisor => Self {
+                unit_wait_max: Duration::from_mins(1),
+                retry_pause: Duration::from_secs(2),
+            },
+        }
+    }
+}
 
 /// How many units wait for a job, by kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -519,7 +542,7 @@ impl Shared {
         }
         let shared = Arc::clone(self);
         tokio::spawn(async move {
-            tokio::time::sleep(RETRY_PAUSE).await;
+            tokio::time::sleep(Pace::of(shared.setup.tier).retry_pause).await;
             shared.lock().refill(&shared.settings, kind);
         });
     }
@@ -540,7 +563,8 @@ impl Shared {
             state.refill(&self.settings, kind);
             receiver
         };
-        if let Ok(Ok(unit)) = tokio::time::timeout(UNIT_WAIT_MAX, waiting).await {
+        let wait_max = Pace::of(self.setup.tier).unit_wait_max;
+        if let Ok(Ok(unit)) = tokio::time::timeout(wait_max, waiting).await {
             return Ok(unit);
         }
         let state = self.lock();

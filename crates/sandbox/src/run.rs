@@ -185,11 +185,12 @@ fn used(end: ProgramEnd, wall: Duration) -> Usage {
     // So many at once cannot have had more; where the keeper heard of the hand-over late, what the
     // unit did before would be counted.
     let cpu_max = processes_peak.map_or(Duration::MAX, |peak| wall.saturating_mul(peak));
-    // Without a cgroup, that of one process.
+    // Without a cgroup, that of one process, where it is known.
     let memory_peak_bytes = end.tally.memory_peak_bytes;
+    let of_one = Some(end.exit.memory_peak_bytes).filter(|bytes| *bytes > 0);
     Usage {
         cpu: Some(Duration::from_micros(end.exit.cpu_us).min(cpu_max)),
-        memory_peak_bytes: memory_peak_bytes.or(Some(end.exit.memory_peak_bytes)),
+        memory_peak_bytes: memory_peak_bytes.or(of_one),
         processes_peak,
         ..Usage::default()
     }

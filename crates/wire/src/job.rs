@@ -18,6 +18,9 @@ pub const READY: u8 = b'R';
 /// What a unit says, with a descriptor beside it, where the keeper is to be asked for each process that
 /// the run wants to make: the descriptor is what it is asked on.
 pub const ASKS: u8 = b'A';
+/// What a unit in a sandbox hears first, with a descriptor beside it: its standard input, which could
+/// not come otherwise.
+pub const STDIN: u8 = b'G';
 /// First byte of what a unit or an init says when it could not raise a wall; the reason follows.
 pub const FAILED: u8 = b'F';
 

@@ -157,16 +157,22 @@ pub enum FromZygote {
     },
 }
 
-/// What an init tells the keeper, once.
+/// What an init tells the keeper: once, and the end of a sandbox that it has started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FromInit {
     /// The run's mounts stand. Four descriptors come with it, its namespaces: PID, mount, IPC,
-    /// UTS. Nobody else could open them, since an init cannot be looked into.
+    /// UTS. Nobody else could open them, since an init cannot be looked into. From that of a
+    /// sandbox, which nobody enters, comes the first of them.
     Mounted,
     /// They do not.
     Failed {
         /// What failed.
         reason: String,
+    },
+    /// The sandbox ended, and nothing of it is left.
+    Exited {
+        /// How, as its launcher tells it, and what all of its processes used, from their start on.
+        exit: Exit,
     },
 }
 
@@ -238,6 +244,8 @@ pub enum Over {
 pub enum Members {
     /// Their PID namespace, by the kernel's number.
     Namespace(u64),
+    /// The same, of a sandbox: they are the sandbox's own, and those of the run are within.
+    Sandbox(u64),
     /// Their process group, which none of them can leave.
     Group(i32),
 }

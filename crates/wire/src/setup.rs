@@ -11,11 +11,13 @@ pub enum Tier {
     Landlock,
     /// Namespaces, a root of the run's own, and all that the other one has.
     Native,
+    /// All of a run inside gVisor, a kernel of its own outside of which it makes no call.
+    Gvisor,
 }
 
 impl Tier {
     /// Every tier, strongest first.
-    pub const ALL: [Self; 2] = [Self::Native, Self::Landlock];
+    pub const ALL: [Self; 3] = [Self::Gvisor, Self::Native, Self::Landlock];
 
     /// Its name in settings, answers and logs.
     #[must_use]
@@ -23,6 +25,7 @@ impl Tier {
         match self {
             Self::Landlock => "landlock",
             Self::Native => "native",
+            Self::Gvisor => "gvisor",
         }
     }
 }
@@ -91,6 +94,8 @@ pub struct Limits {
 pub struct Setup {
     /// What programs are walled in with.
     pub tier: Tier,
+    /// Where gVisor's program is, if not where packages put it.
+    pub runsc: Option<PathBuf>,
     /// A folder of the server's, for runs' files where a tier cannot give them a file system of their own.
     pub scratch: PathBuf,
     /// The Python that programs run on.

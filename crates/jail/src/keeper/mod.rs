@@ -18,6 +18,7 @@ mod group;
 mod home;
 mod locks;
 mod processes;
+mod sandboxes;
 mod start;
 mod unit;
 mod users;
@@ -34,10 +35,12 @@ use rustix::process::{DumpableBehavior, PidfdFlags, Signal, WaitOptions};
 use wire::{Frame, FromKeeper, Setup, Tier, ToKeeper};
 
 use self::home::Home;
+use self::sandboxes::Sandboxes;
 use self::unit::Ground;
 use self::users::Users;
 use crate::sys::{self, Side, SingleThread};
 use crate::walls::cgroup::Cgroups;
+use crate::walls::template::Form;
 use crate::walls::{Doing, WallError, verify};
 
 /// Longest wait for processes that were killed, where the kernel does not see to it.
@@ -84,18 +87,21 @@ fn run(guest: Guest<'static>) -> Result<ExitCode, WallError> {
     sys::close_from(3).doing("close inherited descriptors")?;
     let setup = hear_setup()?;
     match setup.tier {
-        Tier::Native => in_namespaces(proof, *setup, guest),
+        Tier::Native | Tier::Gvisor => in_namespaces(proof, *setup, guest),
         Tier::Landlock => on_the_host(proof, *setup, guest),
     }
 }
 
-/// The native tier: the kernel ends everything with the inner keeper.
+/// The native tier, and gVisor's: the kernel ends everything with the inner keeper.
 fn in_namespaces(
     proof: SingleThread,
     setup: Setup,
     guest: Guest<'static>,
 ) -> Result<ExitCode, WallError> {
-    let cgroups = Cgroups::find(&setup.limits);
+    let cgroups = match setup.tier {
+        Tier::Native | Tier::Landlock => Cgroups::find(&setup.limits),
+        Tier::Gvisor => Cgroups::find(&sandboxes::limits_outside(&setup.limits)),
+    };
     let privileged = start::is_privileged();
     let users = Users::find(privileged);
     start::make_namespaces(privileged)?;
@@ -106,9 +112,16 @@ fn in_namespaces(
                     .doing("die with the outer keeper")?;
                 hide()?;
                 let proof = start::settle()?;
-                let template = start::build_template(&setup, guest, cgroups.is_some())?;
+                let ground = match setup.tier {
+                    Tier::Native | Tier::Landlock => {
+                        let counts_all = cgroups.is_some();
+                        let form = Form::Entered { counts_all };
+                        Ground::Native(start::build_template(&setup, guest, form)?)
+                    }
+                    Tier::Gvisor => Ground::Gvisor(Sandboxes::make(&setup, guest, &users)?),
+                };
                 let standing = Standing {
-                    ground: Ground::Native(template),
+                    ground,
                     cgroups,
                     users,
                     outer: None,

@@ -16,7 +16,12 @@ pub(super) struct Process {
     /// Its process group.
     pub(super) group: i32,
     pub(super) threads: u32,
+    /// Processor time that it used, with the children that it has reaped. Microseconds; in steps of 10 ms.
+    pub(super) cpu_us: u64,
 }
+
+/// One of the steps in which the kernel tells processor time here. Microseconds.
+const TICK_US: u64 = 10_000;
 
 impl Process {
     /// Looks at one process; nothing if it is gone.
@@ -32,12 +37,18 @@ impl Process {
         let mut fields = rest.split_whitespace().skip(1);
         let parent = fields.next()?.parse().ok()?;
         let group = fields.next()?.parse().ok()?;
-        let threads = fields.nth(14)?.parse().ok()?;
+        // User and system time, and those of dead children.
+        let mut ticks = 0;
+        for field in fields.by_ref().skip(8).take(4) {
+            ticks += field.parse::<u64>().ok()?;
+        }
+        let threads = fields.nth(2)?.parse().ok()?;
         Some(Self {
             number,
             parent,
             group,
             threads,
+            cpu_us: ticks * TICK_US,
         })
     }
 }
@@ -113,11 +124,13 @@ mod tests {
     #[test]
     fn a_name_with_brackets_hides_nothing() {
         let stat = "7 (a) S 1 1) R 5 6 6 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 3 0 100 1 2";
+        // 5, 6, 7 and 8 steps of processor time; 3 threads.
         let expected = Process {
             number: 7,
             parent: 5,
             group: 6,
             threads: 3,
+            cpu_us: 260_000,
         };
         assert_eq!(Process::parse(7, stat), Some(expected));
         assert_eq!(Process::parse(7, "7 (a) S 1"), None);

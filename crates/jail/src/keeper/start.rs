@@ -8,7 +8,9 @@ use rustix::thread::LinkNameSpaceType;
 use wire::Setup;
 
 use super::Guest;
+use crate::gvisor;
 use crate::sys::{self, SingleThread};
+use crate::walls::template::{Enclosure, Form};
 use crate::walls::{Doing, WallError, template};
 
 /// Whether this process may make namespaces without a user namespace of its own.
@@ -51,11 +53,11 @@ pub(super) fn settle() -> Result<SingleThread, WallError> {
 }
 
 /// Builds the template root in a mount namespace of its own, held by the descriptor; this process
-/// stays where it is. `counts_all` is whether a cgroup counts all memory of a run.
+/// stays where it is.
 pub(super) fn build_template(
     setup: &Setup,
     guest: Guest<'_>,
-    counts_all: bool,
+    form: Form,
 ) -> Result<OwnedFd, WallError> {
     let here = mount_namespace()?;
     sys::unshare(libc::CLONE_NEWNS).doing("make the template's mount namespace")?;
@@ -66,15 +68,27 @@ pub(super) fn build_template(
             .iter()
             .map(|(name, text)| (*name, text.as_bytes())),
     );
-    // The template's `/proc` shows its processes, so the same path serves there.
-    let template =
-        template::build(&setup.runtime, &files, counts_all).and_then(|()| mount_namespace());
+    let build = || {
+        let enclosure = match form {
+            Form::Entered { .. } => None,
+            Form::Sandboxed => {
+                let runsc = gvisor::find(setup.runsc.as_deref())?;
+                Some(Enclosure::take(&runsc)?)
+            }
+        };
+        template::build(&setup.runtime, &files, form)?;
+        enclosure.map_or(Ok(()), Enclosure::close)?;
+        // The template's `/proc` shows its processes, so the same path serves there.
+        mount_namespace()
+    };
+    let template = build();
     rustix::thread::move_into_link_name_space(here.as_fd(), Some(LinkNameSpaceType::Mount))
         .doing("return from the template")?;
     template
 }
 
-fn mount_namespace() -> Result<OwnedFd, WallError> {
+/// The one in which this process is.
+pub(super) fn mount_namespace() -> Result<OwnedFd, WallError> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
     rustix::fs::openat(CWD, "/proc/self/ns/mnt", flags, Mode::empty())
         .doing("open our mount namespace")

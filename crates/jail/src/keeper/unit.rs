@@ -1,16 +1,18 @@
 //! One unit as the keeper sees it: an init, a box, and a phase.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 use rustix::fs::{Gid, Uid};
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use rustix::pipe::PipeFlags;
 use rustix::process::Signal;
-use wire::{Files, Limits, Members, Over, ToZygote, UnitId};
+use wire::{Files, Kind, Limits, Members, Over, ToZygote, UnitId};
 
 use super::group::Group;
 use super::home::Home;
-use super::work::forget;
+use super::sandboxes::{self, Sandbox, Sandboxes};
+use super::work::{ANSWER_MAX, WARMING_MAX, forget};
 use super::zygotes::ZygoteId;
 use crate::init::Init;
 use crate::sys::{self, Side, SingleThread, clone_flags};
@@ -20,7 +22,9 @@ use crate::walls::{Doing, WallError, template};
 /// One unit, from the order to its last process's death.
 #[derive(Debug)]
 pub(super) struct Unit {
-    pub(super) zygote: ZygoteId,
+    /// Whose fork it is, if it is one.
+    pub(super) zygote: Option<ZygoteId>,
+    pub(super) kind: Kind,
     pub(super) phase: Phase,
     pub(super) life: Life,
     /// The program's number, once the zygote told it.
@@ -46,6 +50,18 @@ pub(super) enum Life {
     Init(OwnedFd),
     /// A process group on the host.
     Group(Group),
+    /// A sandbox of gVisor's.
+    Sandbox(Sandbox),
+}
+
+impl Life {
+    /// Process 1 of its PID namespace, if it has one.
+    pub(super) const fn init(&self) -> Option<&OwnedFd> {
+        match self {
+            Self::Init(init) | Self::Sandbox(Sandbox { init, .. }) => Some(init),
+            Self::Group(_) => None,
+        }
+    }
 }
 
 /// Where a unit is in its life.
@@ -102,22 +118,38 @@ pub(super) enum Ground {
     Native(OwnedFd),
     /// The host, and a folder on it.
     Landlock(Home),
+    /// gVisor.
+    Gvisor(Sandboxes),
+}
+
+/// What a unit is to be.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Order<'a> {
+    pub(super) id: UnitId,
+    pub(super) kind: Kind,
+    /// Who is to fork it, if anybody.
+    pub(super) zygote: Option<ZygoteId>,
+    /// Whom it becomes; 0 for nobody else.
+    pub(super) user: u32,
+    pub(super) leaf: Option<&'a Leaf>,
 }
 
 impl Unit {
-    /// Makes what the unit has before it is forked. It has no cgroup yet.
-    pub(super) fn make(
-        parts: Parts<'_>,
-        id: UnitId,
-        zygote: ZygoteId,
-        user: u32,
-    ) -> Result<Self, WallError> {
+    /// Makes what the unit has before it is forked, or the sandbox that it warms in. Its cgroup is not its own
+    /// yet.
+    pub(super) fn make(parts: Parts<'_>, order: Order<'_>) -> Result<Self, WallError> {
+        let Order {
+            id,
+            kind,
+            zygote,
+            user,
+            leaf,
+        } = order;
+        let limits = parts.limits;
+        let (bytes_max, files_max) = (limits.workspace_bytes_max, limits.workspace_files_max);
         let (server_ends, unit_ends) = ends(user)?;
         let (own_box, phase, life) = match parts.ground {
             Ground::Native(template) => {
-                let limits = parts.limits;
-                let (bytes_max, files_max) =
-                    (limits.workspace_bytes_max, limits.workspace_files_max);
                 let own_box = template::make_box(user, bytes_max, files_max)?;
                 let (from_init, init) = fork_init(parts, template, &own_box, user)?;
                 let phase = Phase::Mounting(from_init, unit_ends, server_ends);
@@ -128,9 +160,21 @@ impl Unit {
                 Phase::Waiting(unit_ends, server_ends),
                 Life::Group(Group::default()),
             ),
+            Ground::Gvisor(sandboxes) => {
+                let own_box = template::make_box(user, bytes_max, files_max)?;
+                let proof = parts.proof;
+                let sandbox = sandboxes.start(proof, kind, user, &own_box, &unit_ends, leaf)?;
+                sandboxes::send_standard_input(&server_ends, &unit_ends)?;
+                (
+                    own_box,
+                    Phase::Entering(server_ends),
+                    Life::Sandbox(sandbox),
+                )
+            }
         };
         Ok(Self {
             zygote,
+            kind,
             phase,
             life,
             pid: None,
@@ -150,8 +194,18 @@ impl Unit {
     /// is never told to have used less than it did.
     pub(super) fn begin_to_count(&mut self, at_us: Option<u64>) {
         let since = at_us.map_or(0, |at| wire::monotonic_us().saturating_sub(at));
-        if let Some(used) = self.pid.and_then(sys::processor_time) {
+        if let Some(used) = self.processor_time() {
             self.cpu_us_before = self.cpu_us_before.max(used.saturating_sub(since));
+        }
+    }
+
+    /// What the program has used of the processor so far, or all of its sandbox. Microseconds.
+    fn processor_time(&self) -> Option<u64> {
+        match (&self.life, self.members) {
+            (Life::Sandbox(_), Some(Members::Sandbox(namespace))) => {
+                Some(sandboxes::processor_time(namespace))
+            }
+            _ => self.pid.and_then(sys::processor_time),
         }
     }
 
@@ -162,11 +216,16 @@ impl Unit {
     }
 
     fn end(&mut self) {
+        let used = match (&self.life, self.ended) {
+            (Life::Sandbox(_), false) => self.processor_time(),
+            _ => None,
+        };
         match &mut self.life {
             Life::Init(init) => {
                 let _ended = rustix::process::pidfd_send_signal(init, Signal::KILL);
             }
             Life::Group(group) => group.kill(),
+            Life::Sandbox(sandbox) => sandbox.end(used),
         }
     }
 
@@ -203,10 +262,19 @@ impl Unit {
         )
     }
 
+    /// Longest time in which it raises its walls.
+    pub(super) const fn patience(&self) -> Duration {
+        match self.life {
+            Life::Init(_) | Life::Group(_) => ANSWER_MAX,
+            // It imports first, while others do.
+            Life::Sandbox(_) => WARMING_MAX,
+        }
+    }
+
     /// Its files, as the watch counts them.
     pub(super) fn files(&self, id: UnitId, ground: &Ground) -> Files {
         match ground {
-            Ground::Native(_) => {
+            Ground::Native(_) | Ground::Gvisor(_) => {
                 let stat = rustix::fs::fstatvfs(&self.own_box);
                 Files::InMemory(stat.map_or(0, |stat| {
                     stat.f_blocks.saturating_sub(stat.f_bfree) * stat.f_frsize
@@ -276,6 +344,16 @@ fn fork_init(
 }
 
 impl UnitEnds {
+    /// What a sandbox begins with, as descriptors 0, 1 and 2.
+    pub(super) const fn of_a_sandbox(&self) -> [&OwnedFd; 3] {
+        [&self.job, &self.stdout, &self.stderr]
+    }
+
+    /// What its program gets over the first of them.
+    pub(super) fn standard_input(&self) -> BorrowedFd<'_> {
+        self.stdin.as_fd()
+    }
+
     /// Orders the zygote to fork the unit, with what its tier needs. Never waits: a zygote that is not
     /// listening is sick.
     pub(super) fn order(
@@ -312,7 +390,8 @@ mod tests {
         let epoll = rustix::event::epoll::create(rustix::event::epoll::CreateFlags::CLOEXEC);
         let epoll = epoll.unwrap();
         let unit = |phase| Unit {
-            zygote: ZygoteId(1),
+            zygote: Some(ZygoteId(1)),
+            kind: Kind::Core,
             phase,
             life: Life::Init(descriptor()),
             pid: None,

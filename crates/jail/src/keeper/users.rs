@@ -42,7 +42,8 @@ impl Users {
             Source::Own
         } else {
             let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
-            if maps(&map, FIRST, RANGES * COUNT) {
+            // Twice: what needs two has the second from the range above.
+            if maps(&map, FIRST, 2 * RANGES * COUNT) {
                 Source::Range(FIRST + (std::process::id() % RANGES) * COUNT)
             } else if maps(&map, NOBODY, 1) {
                 Source::Nobody
@@ -78,6 +79,14 @@ impl Users {
         }
     }
 
+    /// Another user that nobody else has, for a unit that became this one and needs two.
+    pub(super) const fn beside(user: u32) -> u32 {
+        match user {
+            NOBODY => NOBODY - 1,
+            user => user + RANGES * COUNT,
+        }
+    }
+
     /// The owner of the unit's files, where that is not the server's user.
     pub(super) fn owner(&self, unit: UnitId) -> Option<u32> {
         match self.source {
@@ -95,6 +104,19 @@ impl Users {
     /// Whether units stay who the keeper is.
     pub(super) fn are_own(&self) -> bool {
         self.source == Source::Own
+    }
+
+    /// The same for a sandbox, which has two of them: its own root, and the program.
+    pub(super) fn describe_sandbox(&self) -> String {
+        match self.source {
+            Source::Own => {
+                "root without a capability inside, the server's own user outside".to_owned()
+            }
+            Source::Range(first) => {
+                format!("nobody inside, on the host two of {first} and up for each run")
+            }
+            Source::Nobody => "nobody inside, on the host nobody and one more".to_owned(),
+        }
     }
 
     pub(super) fn describe(&self) -> String {
@@ -130,7 +152,7 @@ mod tests {
     fn the_range_is_used_where_it_is_mapped() {
         let host = "         0          0 4294967295\n";
         let container = "         0     100000      65536\n";
-        assert!(maps(host, FIRST, RANGES * COUNT) && maps(host, NOBODY, 1));
+        assert!(maps(host, FIRST, 2 * RANGES * COUNT) && maps(host, NOBODY, 1));
         assert!(!maps(container, FIRST, 1) && maps(container, NOBODY, 1));
         assert!(!maps("0 1000 1\n", NOBODY, 1) && !maps("", 0, 1));
     }
@@ -143,6 +165,11 @@ mod tests {
         };
         let first = users.take(UnitId(1));
         assert_ne!(first, users.take(UnitId(2)));
+        // Nor is the other one anybody's who is this one.
+        let beside = Users::beside(first);
+        let above = FIRST + RANGES * COUNT..FIRST + 2 * RANGES * COUNT;
+        assert!(above.contains(&beside));
+        assert_ne!(Users::beside(NOBODY), NOBODY);
         users.give_back(UnitId(1));
         assert_eq!(first, users.take(UnitId(3)));
     }

@@ -20,6 +20,7 @@
 //! otherwise (buffers of pipes and pairs of sockets) is not seen; the limit on descriptors bounds it.
 
 mod files;
+mod sandbox;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -31,6 +32,7 @@ use rustix::process::{DumpableBehavior, Signal};
 use wire::{Files, FromWatch, Limits, Members, Over, Run, Tier, ToWatch, UnitId, WireError};
 
 use super::processes::Process;
+use crate::gvisor::OVERHEAD_BYTES;
 use crate::sys::{self, Side, SingleThread};
 use crate::walls::{Doing, WallError, seccomp};
 
@@ -196,6 +198,13 @@ impl Counter {
             }
         };
         let bytes_max = self.limits.memory_bytes_max;
+        if let Members::Sandbox(_) = run.members {
+            let bytes = sandbox::bytes(all).saturating_add(file_bytes);
+            return match bytes > bytes_max.saturating_add(OVERHEAD_BYTES) {
+                true => Sight::Over(Over::Memory),
+                false => Sight::Fine,
+            };
+        }
         let start = processor_time();
         let mut resident = 0;
         let mut pieces = BTreeSet::new();
@@ -284,6 +293,7 @@ fn members(runs: &[Run]) -> BTreeMap<Members, Vec<i32>> {
     };
     let tier = match first.members {
         Members::Namespace(_) => Tier::Native,
+        Members::Sandbox(_) => Tier::Gvisor,
         Members::Group(_) => Tier::Landlock,
     };
     for pid in numbers("/proc") {
@@ -298,6 +308,7 @@ fn members(runs: &[Run]) -> BTreeMap<Members, Vec<i32>> {
 pub(super) fn run_of(tier: Tier, pid: i32) -> Option<Members> {
     match tier {
         Tier::Native => namespace_of(pid).map(Members::Namespace),
+        Tier::Gvisor => namespace_of(pid).map(Members::Sandbox),
         Tier::Landlock => Process::of(pid).map(|process| Members::Group(process.group)),
     }
 }
@@ -332,7 +343,7 @@ fn thread_with_memory(pid: i32) -> Option<i32> {
 }
 
 /// The PID namespace of a process, by the kernel's number.
-fn namespace_of(pid: i32) -> Option<u64> {
+pub(super) fn namespace_of(pid: i32) -> Option<u64> {
     let number = |process: &str| {
         let link = fs::read_link(format!("{process}/ns/pid")).ok()?;
         let number = link.to_str()?.strip_prefix("pid:[")?.strip_suffix(']')?;
@@ -448,6 +459,7 @@ mod tests {
             };
             let nobody = match tier {
                 Tier::Native => Members::Namespace(1),
+                Tier::Gvisor => Members::Sandbox(1),
                 Tier::Landlock => Members::Group(i32::MAX),
             };
             let runs = [run(1, run_of(tier, own()).unwrap()), run(2, nobody)];

@@ -72,7 +72,7 @@ impl Zygote {
         match sys::clone_process(proof, 0).doing("fork a zygote")? {
             Side::Parent { pidfd, .. } => {
                 let told = match ground {
-                    Ground::Native(_) => wire::Ground::Native,
+                    Ground::Native(_) | Ground::Gvisor(_) => wire::Ground::Native,
                     Ground::Landlock(home) => home.ground(&setup.runtime),
                 };
                 wire::send(&ours, &ToZygote::Ground(told), &[])
@@ -141,7 +141,7 @@ fn become_zygote(
         let _number = null.into_raw_fd();
         sys::close_from(CONTROL.unsigned_abs() + 1).doing("close every other descriptor")?;
         match ground {
-            Ground::Native(_) => capabilities::keep_for_zygote(own_user)?,
+            Ground::Native(_) | Ground::Gvisor(_) => capabilities::keep_for_zygote(own_user)?,
             Ground::Landlock(_) => capabilities::raise_as_anybody()?,
         }
         Execution::of(setup, ground, kind, bounds)
@@ -165,11 +165,12 @@ fn become_zygote(
     }
 }
 
-/// What becomes a zygote.
-struct Execution {
+/// What becomes a zygote, or a unit that is alone in a sandbox.
+#[derive(Debug)]
+pub(super) struct Execution {
     program: CString,
-    arguments: Vec<CString>,
-    environment: Vec<CString>,
+    pub(super) arguments: Vec<CString>,
+    pub(super) environment: Vec<CString>,
 }
 
 impl Execution {
@@ -180,9 +181,33 @@ impl Execution {
         bounds: Bounds,
     ) -> Result<Self, std::ffi::NulError> {
         let (env, guest) = match ground {
-            Ground::Native(_) => (PathBuf::from(template::ENV), PathBuf::from(template::GUEST)),
+            Ground::Native(_) | Ground::Gvisor(_) => own_root(),
             Ground::Landlock(home) => (home.environment(), home.guest()),
         };
+        let mut execution = Self::in_folders(setup, (env, guest), "zygote", kind, bounds)?;
+        if let Ground::Landlock(_) = ground {
+            // As in a root of its own, where the host's local time is out of sight.
+            execution.environment.push(c"TZ=UTC".to_owned());
+        }
+        Ok(execution)
+    }
+
+    /// Of a unit that nobody forks. What bounds a process is the sandbox's to count.
+    pub(super) fn alone(setup: &Setup, kind: Kind) -> Result<Self, std::ffi::NulError> {
+        let bounds = Bounds {
+            data_bytes_max: None,
+            processes_counted: false,
+        };
+        Self::in_folders(setup, own_root(), "alone", kind, bounds)
+    }
+
+    fn in_folders(
+        setup: &Setup,
+        (env, guest): (PathBuf, PathBuf),
+        form: &str,
+        kind: Kind,
+        bounds: Bounds,
+    ) -> Result<Self, std::ffi::NulError> {
         // By its name the interpreter finds the environment.
         let program = CString::new(env.join("bin/python3").into_os_string().into_vec())?;
         let main = CString::new(guest.join("main.py").into_os_string().into_vec())?;
@@ -199,15 +224,12 @@ impl Execution {
         };
         let mut environment: Vec<CString> = ENVIRONMENT.iter().map(|&name| name.into()).collect();
         environment.push(in_env("PATH=", "bin", ":/usr/bin")?);
-        if let Ground::Landlock(_) = ground {
-            // As in a root of its own, where the host's local time is out of sight.
-            environment.push(c"TZ=UTC".to_owned());
-        }
         if !setup.runtime.library_files.is_empty() {
             environment.push(in_env("LD_LIBRARY_PATH=", "lib", "")?);
         }
         let fixed = [&program, c"-I", c"-X", c"utf8", &main];
         let mut arguments: Vec<CString> = fixed.iter().map(|&part| part.to_owned()).collect();
+        arguments.push(CString::new(form)?);
         arguments.extend(arguments_of(setup, kind, bounds)?);
         Ok(Self {
             program,
@@ -215,6 +237,11 @@ impl Execution {
             environment,
         })
     }
+}
+
+/// Where the environment and our guest files are, in a root of the run's own.
+fn own_root() -> (PathBuf, PathBuf) {
+    (PathBuf::from(template::ENV), PathBuf::from(template::GUEST))
 }
 
 /// The whole environment of a zygote, and so of every program: nothing of the host's.

@@ -58,6 +58,12 @@ pub mod clone_flags {
     pub const NEW_IPC: u64 = 0x0800_0000;
     /// New host name.
     pub const NEW_UTS: u64 = 0x0400_0000;
+    /// New user namespace, which owns those that are made with it.
+    pub const NEW_USER: u64 = 0x1000_0000;
+    /// New network, of which nobody is part.
+    pub const NEW_NET: u64 = 0x4000_0000;
+    /// New mount namespace.
+    pub const NEW_MOUNTS: u64 = 0x0002_0000;
 }
 
 /// Forks with `clone3`, into new namespaces if asked; as the C library does it where nothing new is asked
@@ -165,16 +171,43 @@ pub fn reap(pid: i32) -> io::Result<Option<wire::Exit>> {
     if reaped == 0 {
         return Ok(None);
     }
+    Ok(Some(exit_of(status, &usage)))
+}
+
+/// Waits for the next child to die, and reaps it; `None` when there is none.
+///
+/// # Errors
+///
+/// The kernel's.
+pub fn reap_any() -> io::Result<Option<(i32, wire::Exit)>> {
+    loop {
+        let mut status = 0;
+        // SAFETY: all zeroes is a valid `rusage`, a struct of integers.
+        let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+        // SAFETY: both pointers are to live variables of the types that `wait4` writes.
+        let reaped = unsafe { libc::wait4(-1, &raw mut status, 0, &raw mut usage) };
+        if reaped > 0 {
+            return Ok(Some((reaped, exit_of(status, &usage))));
+        }
+        let error = io::Error::last_os_error();
+        match error.raw_os_error() {
+            Some(libc::EINTR) => {}
+            Some(libc::ECHILD) => return Ok(None),
+            _ => return Err(error),
+        }
+    }
+}
+
+fn exit_of(status: libc::c_int, usage: &libc::rusage) -> wire::Exit {
     let micros = |t: libc::timeval| {
         u64::try_from(t.tv_sec).unwrap_or(0) * 1_000_000 + u64::try_from(t.tv_usec).unwrap_or(0)
     };
-    let exit = wire::Exit {
+    wire::Exit {
         code: libc::WIFEXITED(status).then(|| libc::WEXITSTATUS(status)),
         signal: libc::WIFSIGNALED(status).then(|| libc::WTERMSIG(status)),
         cpu_us: micros(usage.ru_utime) + micros(usage.ru_stime),
         memory_peak_bytes: u64::try_from(usage.ru_maxrss).unwrap_or(0) * 1024,
-    };
-    Ok(Some(exit))
+    }
 }
 
 /// Processor time that a process has used, without its children. Microseconds; nothing if it is gone.
@@ -310,9 +343,11 @@ pub fn ignore_signal(signal: libc::c_int) {
 ///
 /// The kernel's (before Linux 5.9 there is no such call).
 pub fn close_from(first: u32) -> io::Result<()> {
+    // No number is higher, and gVisor takes none that is.
+    const LAST: u32 = i32::MAX.unsigned_abs();
     // SAFETY: closing descriptors that some `OwnedFd` still names is the caller's intent: it is
     // the last step before handing the process over, and nothing owned is used or dropped after.
-    match unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, 0) } {
+    match unsafe { libc::syscall(libc::SYS_close_range, first, LAST, 0) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }
@@ -598,6 +633,21 @@ pub fn refused_with(number: i64) -> Option<i32> {
     } else {
         None
     }
+}
+
+/// What the kernel has logged, as far as it tells anybody.
+///
+/// # Errors
+///
+/// `EPERM` where the log is not for everyone.
+pub fn kernel_log() -> io::Result<String> {
+    const READ_ALL: libc::c_int = 3;
+    let mut room = [0_u8; 4096];
+    let size = libc::c_int::try_from(room.len()).map_err(io::Error::other)?;
+    // SAFETY: the buffer is live and of the length that is passed; this action only reads.
+    let count = unsafe { libc::syscall(libc::SYS_syslog, READ_ALL, room.as_mut_ptr(), size) };
+    let count = usize::try_from(count).map_err(|_negative| io::Error::last_os_error())?;
+    Ok(String::from_utf8_lossy(room.get(..count).unwrap_or_default()).into_owned())
 }
 
 /// Replaces this process by another program.

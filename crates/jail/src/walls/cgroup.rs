@@ -60,6 +60,8 @@ pub struct Leaf {
     /// What is charged now.
     usage: File,
     kills_before: u64,
+    /// What was charged before there was a program, where that is not nothing.
+    charged_before: u64,
     /// The most that was charged at once.
     memory_peak: Option<MemoryPeak>,
     /// The most processes at once, ever: the kernel does not let go of it.
@@ -220,6 +222,7 @@ impl Cgroups {
     /// Takes back the leaf of a run whose every process is dead.
     pub fn give_back(&mut self, mut leaf: Leaf) {
         leaf.kills_before = leaf.kills();
+        leaf.charged_before = 0;
         if leaf.is_worn() || leaf.forget_peaks().is_err() || self.free.len() >= SPARE_MAX {
             leaf.remove();
         } else {
@@ -280,6 +283,7 @@ impl Leaf {
             kills,
             usage,
             kills_before: 0,
+            charged_before: 0,
             memory_peak,
             processes_peak,
             processes_refused,
@@ -304,7 +308,8 @@ impl Leaf {
         let peak = self.processes_peak.as_ref().and_then(number);
         let all_were_there = peak.is_none_or(|peak| peak >= processes_max(&self.limits).into());
         Tally {
-            memory_peak_bytes,
+            memory_peak_bytes: memory_peak_bytes
+                .map(|peak| peak.saturating_sub(self.charged_before)),
             processes_peak: peak.map(|peak| {
                 let without_the_holder = peak.saturating_sub(PROCESSES_MIN - 1);
                 u32::try_from(without_the_holder).unwrap_or(u32::MAX)
@@ -313,6 +318,19 @@ impl Leaf {
             out_of_processes: all_were_there && self.refusals() > 0,
             ..Tally::default()
         }
+    }
+
+    /// The program begins only now: what has been charged so far is not its own.
+    pub fn begin(&mut self) {
+        self.charged_before = number(&self.usage).unwrap_or(0);
+        // If it cannot be, what is told is too much.
+        let _begun_again = self.forget_peaks();
+    }
+
+    /// Whether the kernel has killed a process in it.
+    #[must_use]
+    pub fn was_short_of_memory(&self) -> bool {
+        self.kills() > self.kills_before
     }
 
     fn kills(&self) -> u64 {

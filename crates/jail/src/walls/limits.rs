@@ -25,6 +25,18 @@ pub struct Bounds {
     /// Whether the kernel counts the run's processes apart from all others, so that its limit on them is
     /// one of the run's.
     pub processes: bool,
+    /// Whose they are.
+    pub kernel: Kernel,
+}
+
+/// Which kernel bounds a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kernel {
+    /// The host's.
+    Host,
+    /// That of the run's own sandbox, which has no more limits than these and counts nobody else's
+    /// processes: there is no other user, and nobody holds the program's memory.
+    Sandbox,
 }
 
 /// Lowers every limit, hard and soft; nothing in a run can raise them again.
@@ -67,8 +79,12 @@ fn table(limits: &Limits, bounds: Bounds) -> impl Iterator<Item = (Resource, u64
     // Threads count as processes. Counted by user in the run's own user namespace, where only the
     // program and its children live: the program itself and the process that holds its memory are two
     // more.
-    let processes_max = u64::from(limits.processes_max) + 2;
-    [
+    let ours = match bounds.kernel {
+        Kernel::Host => 2,
+        Kernel::Sandbox => 1,
+    };
+    let processes_max = u64::from(limits.processes_max) + ours;
+    let of_every_kernel = [
         (Resource::Core, 0),
         (Resource::Cpu, u64::from(limits.cpu_seconds_max)),
         (
@@ -78,12 +94,18 @@ fn table(limits: &Limits, bounds: Bounds) -> impl Iterator<Item = (Resource, u64
         (Resource::Nofile, DESCRIPTORS_MAX),
         (Resource::Stack, STACK_BYTES_MAX),
         (Resource::Memlock, LOCKED_BYTES_MAX),
+    ];
+    let of_the_host = [
         (Resource::Sigpending, SIGNALS_PENDING_MAX),
         (Resource::Msgqueue, 0),
         (Resource::Nice, 0),
         (Resource::Rtprio, 0),
-    ]
-    .into_iter()
-    .chain(bounds.data_bytes_max.map(|max| (Resource::Data, max)))
-    .chain(bounds.processes.then_some((Resource::Nproc, processes_max)))
+    ];
+    let is_host = bounds.kernel == Kernel::Host;
+    let of_the_host = of_the_host.into_iter().filter(move |_| is_host);
+    of_every_kernel
+        .into_iter()
+        .chain(of_the_host)
+        .chain(bounds.data_bytes_max.map(|max| (Resource::Data, max)))
+        .chain(bounds.processes.then_some((Resource::Nproc, processes_max)))
 }

@@ -359,6 +359,14 @@ const SHARED_UNKNOWN: [i64; 6] = [
     libc::SYS_landlock_add_rule,
     libc::SYS_landlock_restrict_self,
 ];
+/// Signals, where nobody holds a program's memory: the number is any child's.
+const SIGNALS: [i64; 5] = [
+    libc::SYS_rt_sigqueueinfo,
+    libc::SYS_rt_tgsigqueueinfo,
+    libc::SYS_kill,
+    libc::SYS_tkill,
+    libc::SYS_tgkill,
+];
 /// What makes a process or a thread, for which there the keeper is asked.
 const ASKED: [i64; 3] = [libc::SYS_clone, libc::SYS_fork, libc::SYS_vfork];
 
@@ -415,6 +423,9 @@ impl Filter {
                 libc::SYS_landlock_restrict_self,
             ];
             entering.extend(also);
+        }
+        if tier == Tier::Gvisor {
+            set(&SIGNALS, Verdict::Return(ALLOW)).doing(doing)?;
         }
         let refused = [REFUSED, UNKNOWN];
         let allowed = verdicts.values().filter(|v| !refused.contains(v)).count();
@@ -714,6 +725,22 @@ mod tests {
         }
         // It is installed in every unit.
         assert!(filter.unit.len() < 100, "{}", filter.unit.len());
+    }
+
+    #[test]
+    fn in_a_sandbox_a_signal_goes_to_any_child_and_nothing_else_differs() {
+        let native = Filter::compile(Tier::Native, true).unwrap();
+        let sandbox = Filter::compile(Tier::Gvisor, true).unwrap();
+        let holder = [HOLDER.unsigned_abs(), 1, 1, 1, 1, 1];
+        for call in 0..2000 {
+            let of = |filter| both(filter, ARCHITECTURE, call, holder);
+            if SIGNALS.map(number).contains(&call) {
+                assert_eq!(of(&sandbox), ALLOW, "call {call}");
+                assert_ne!(of(&native), ALLOW, "call {call}");
+            } else {
+                assert_eq!(of(&sandbox), of(&native), "call {call}");
+            }
+        }
     }
 
     #[test]

@@ -13,6 +13,18 @@
 //!   /box                                     the run's own tmpfs, likewise: work, tmp, shm
 //! ```
 //!
+//! A sandbox of gVisor's gets the same root as a folder, where `/tmp` and `/dev/shm` are folders too and it
+//! puts `/dev` and `/proc` itself; the root that its init and runsc see has nothing else:
+//!
+//! ```text
+//!   /root      the root above                         ro
+//!   /runsc     gVisor's program                       bind, ro
+//!   /dev/null  for runsc's own processes              bind
+//!   /proc      of the sandbox's own processes, put there by its init
+//!   /box       the run's own tmpfs, likewise
+//!   /run       what runsc notes, likewise
+//! ```
+//!
 //! The template is a mount namespace that the keeper holds by a descriptor; zygotes live in it,
 //! and each init starts from a copy. Paths tell nothing of where things lie on the host (but the
 //! kernel's own list of mounts does, which cannot be kept from a run).
@@ -34,6 +46,20 @@ use wire::Runtime;
 use super::{Doing, WallError};
 use crate::sys;
 
+/// For whom a root is built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// For processes of the host's kernel.
+    Entered {
+        /// Whether a cgroup counts all memory of a run.
+        counts_all: bool,
+    },
+    /// For a kernel that is given it as a folder.
+    Sandboxed,
+}
+
+/// Where the root of a sandbox is, in that of its init.
+pub const ROOT: &str = "/root";
 /// Where the run's own file system is mounted.
 pub const BOX: &str = "/box";
 /// Where our guest files lie.
@@ -47,8 +73,14 @@ pub const LIBRARIES: &str = "/env/lib";
 const TEMPLATE_BYTES_MAX: u64 = 32 << 20;
 /// The devices a program may expect.
 const DEVICES: [&str; 4] = ["null", "full", "random", "urandom"];
+/// The device that runsc gives its processes.
+const NULL: &str = "/dev/null";
 /// A device that is memory for whoever maps it, which only a cgroup counts.
 const MEMORY_DEVICE: &str = "zero";
+
+/// What any mount of ours is that nothing else is asked of.
+const CLOSED: MountAttrFlags =
+    MountAttrFlags::MOUNT_ATTR_NOSUID.union(MountAttrFlags::MOUNT_ATTR_NODEV);
 
 const READ_ONLY: u64 = libc::MOUNT_ATTR_RDONLY;
 const NO_SETUID: u64 = libc::MOUNT_ATTR_NOSUID;
@@ -80,26 +112,26 @@ pub fn mount_own_proc() -> Result<(), WallError> {
 
 /// Builds the root and makes it this process's; the caller must be in a new mount namespace.
 ///
-/// `guest` are the files to put below [`GUEST`], name and content; `counts_all` is whether a cgroup
-/// counts all memory of a run.
+/// `guest` are the files to put below [`GUEST`], name and content.
 ///
 /// # Errors
 ///
 /// The kernel's, with the path that failed.
-pub fn build(
-    runtime: &Runtime,
-    guest: &[(&str, &[u8])],
-    counts_all: bool,
-) -> Result<(), WallError> {
-    let binds = binds(runtime, counts_all);
+pub fn build(runtime: &Runtime, guest: &[(&str, &[u8])], form: Form) -> Result<(), WallError> {
+    let binds = binds(runtime, form);
     let mut trees = Vec::new();
     for (source, target) in &binds {
         trees.push((clone_tree(source)?, target));
     }
-    let root = tmpfs(&[("size", &TEMPLATE_BYTES_MAX.to_string()), ("mode", "755")])?;
-    attach(&root, Path::new("/"))?;
-    rustix::process::fchdir(&root).doing("enter the new root")?;
-    rustix::process::pivot_root(".", ".").doing("make it the root")?;
+    let attributes = match form {
+        Form::Entered { .. } => CLOSED,
+        // What a sandbox is given it binds once more, with no attribute but that it is read-only; more of
+        // them could not be taken away.
+        Form::Sandboxed => MountAttrFlags::empty(),
+    };
+    let size = TEMPLATE_BYTES_MAX.to_string();
+    let root = tmpfs_with(&[("size", &size), ("mode", "755")], attributes)?;
+    enter(&root)?;
     // Proc mounts need one that is already there and whole: keep the old root until ours stands.
     folders(runtime).doing("make the folders of the new root")?;
     files(runtime, guest).doing("write the files of the new root")?;
@@ -115,16 +147,100 @@ pub fn build(
             .doing(&format!("make {} read-only", target.display()))?;
     }
     hide_other_packages(runtime)?;
-    links(runtime).doing("make the links of the new root")?;
-    attach(
-        &proc(&["subset=pid", "hidepid=invisible"])?,
-        Path::new("/proc"),
-    )?;
+    links(runtime, form).doing("make the links of the new root")?;
+    if let Form::Entered { .. } = form {
+        attach(
+            &proc(&["subset=pid", "hidepid=invisible"])?,
+            Path::new("/proc"),
+        )?;
+    }
+    leave_old_root()?;
+    match form {
+        Form::Entered { .. } => sys::set_mount_attributes(root.as_fd(), READ_ONLY | NO_SETUID)
+            .or_else(|_| remount_root_read_only()),
+        Form::Sandboxed => sys::set_mount_attributes(root.as_fd(), READ_ONLY),
+    }
+    .doing("make the new root read-only")
+}
+
+/// What is put around the root of a sandbox.
+#[derive(Debug)]
+pub struct Enclosure {
+    runsc: OwnedFd,
+    null: OwnedFd,
+    proc: OwnedFd,
+}
+
+impl Enclosure {
+    /// Takes it from the host's root, in which the caller still is.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's.
+    pub fn take(runsc: &Path) -> Result<Self, WallError> {
+        Ok(Self {
+            runsc: clone_tree(runsc)?,
+            null: clone_tree(Path::new(NULL))?,
+            // Whole: the sandbox's own can be mounted only where one like it is.
+            proc: proc(&[])?,
+        })
+    }
+
+    /// Puts it around the root in which the caller is.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's.
+    pub fn close(self) -> Result<(), WallError> {
+        let inner = clone_tree(Path::new("/"))?;
+        let outer = tmpfs(&[("size", "1048576"), ("mode", "755")])?;
+        enter(&outer)?;
+        let (root, runsc) = (Path::new(ROOT), Path::new("/runsc"));
+        // In /run runsc notes what it does, on /tmp it makes the roots of its processes.
+        for folder in [ROOT, BOX, "/proc", "/dev", "/run", "/tmp"] {
+            fs::create_dir_all(folder).doing("make the folders around the root")?;
+        }
+        for file in [runsc, Path::new(NULL)] {
+            fs::write(file, b"").doing("make the files around the root")?;
+        }
+        attach(&inner, root)?;
+        attach(&self.null, Path::new(NULL))?;
+        sys::set_mount_attributes(self.null.as_fd(), NO_SETUID | NO_EXECUTION)
+            .doing("make a device one that executes nothing")?;
+        attach(&self.runsc, runsc)?;
+        sys::set_mount_attributes(self.runsc.as_fd(), READ_ONLY | NO_SETUID | NO_DEVICES)
+            .doing("make runsc read-only")?;
+        attach(&self.proc, Path::new("/proc"))?;
+        leave_old_root()?;
+        // This one alone, and none below it.
+        remount_root_read_only().doing("make the outer root read-only")
+    }
+}
+
+/// Puts what is a sandbox's own into the root of its init, which is the caller, in a mount namespace that
+/// its own user namespace owns.
+///
+/// # Errors
+///
+/// The kernel's.
+pub fn furnish_sandbox(own_box: &OwnedFd, notes_bytes_max: u64) -> Result<(), WallError> {
+    detach_from_host()?;
+    attach(&proc(&["hidepid=invisible"])?, Path::new("/proc"))?;
+    let notes = tmpfs(&[("size", &notes_bytes_max.to_string()), ("mode", "700")])?;
+    attach(&notes, Path::new("/run"))?;
+    attach(own_box, Path::new(BOX))
+}
+
+/// Makes a file system the root; the old one stays below it until it is left.
+fn enter(root: &OwnedFd) -> Result<(), WallError> {
+    attach(root, Path::new("/"))?;
+    rustix::process::fchdir(root).doing("enter the new root")?;
+    rustix::process::pivot_root(".", ".").doing("make it the root")
+}
+
+fn leave_old_root() -> Result<(), WallError> {
     rustix::mount::unmount(".", UnmountFlags::DETACH).doing("leave the old root")?;
-    rustix::process::chdir("/").doing("enter the new root")?;
-    sys::set_mount_attributes(root.as_fd(), READ_ONLY | NO_SETUID)
-        .or_else(|_| remount_root_read_only())
-        .doing("make the new root read-only")
+    rustix::process::chdir("/").doing("enter the new root")
 }
 
 /// Puts a run's own `/proc` and box in place of the template's; the caller is the run's init, in
@@ -162,13 +278,16 @@ pub fn make_box(user: u32, bytes_max: u64, files_max: u32) -> Result<OwnedFd, Wa
 }
 
 fn tmpfs(options: &[(&str, &str)]) -> Result<OwnedFd, WallError> {
+    tmpfs_with(options, CLOSED)
+}
+
+fn tmpfs_with(options: &[(&str, &str)], attributes: MountAttrFlags) -> Result<OwnedFd, WallError> {
     let doing = "make a tmpfs";
     let context = rustix::mount::fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC).doing(doing)?;
     for (key, value) in options {
         rustix::mount::fsconfig_set_string(&context, *key, *value).doing(doing)?;
     }
     rustix::mount::fsconfig_create(&context).doing(doing)?;
-    let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
     rustix::mount::fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes).doing(doing)
 }
 
@@ -215,7 +334,7 @@ fn remount_root_read_only() -> io::Result<()> {
 }
 
 /// What is bound where: host path, path in the new root.
-fn binds(runtime: &Runtime, counts_all: bool) -> Vec<(PathBuf, PathBuf)> {
+fn binds(runtime: &Runtime, form: Form) -> Vec<(PathBuf, PathBuf)> {
     let mut binds = vec![
         (runtime.executable.clone(), interpreter(runtime)),
         (runtime.standard_library.clone(), standard_library(runtime)),
@@ -232,10 +351,12 @@ fn binds(runtime: &Runtime, counts_all: bool) -> Vec<(PathBuf, PathBuf)> {
     if let Some(zones) = &runtime.time_zones {
         binds.push((zones.clone(), zones.clone()));
     }
-    for device in DEVICES
-        .into_iter()
-        .chain(counts_all.then_some(MEMORY_DEVICE))
-    {
+    let devices = match form {
+        Form::Entered { counts_all: true } => [&DEVICES[..], &[MEMORY_DEVICE]].concat(),
+        Form::Entered { counts_all: false } => DEVICES.to_vec(),
+        Form::Sandboxed => Vec::new(),
+    };
+    for device in devices {
         let path = Path::new("/dev").join(device);
         binds.push((path.clone(), path));
     }
@@ -325,22 +446,32 @@ fn hide_other_packages(runtime: &Runtime) -> Result<(), WallError> {
     attach(&empty, &other)
 }
 
-fn links(runtime: &Runtime) -> io::Result<()> {
+fn links(runtime: &Runtime, form: Form) -> io::Result<()> {
     let interpreter = interpreter(runtime);
     let name = name(runtime);
     for link in ["/env/bin/python3", "/env/bin/python", "/usr/bin/python3"] {
         symlink(&interpreter, link)?;
     }
     symlink(&interpreter, Path::new("/env/bin").join(name))?;
-    for (link, target) in [
-        ("/tmp", "box/tmp"),
-        ("/dev/shm", "../box/shm"),
-        ("/dev/fd", "../proc/self/fd"),
-        ("/dev/stdin", "../proc/self/fd/0"),
-        ("/dev/stdout", "../proc/self/fd/1"),
-        ("/dev/stderr", "../proc/self/fd/2"),
-    ] {
-        symlink(target, link)?;
+    match form {
+        Form::Entered { .. } => {
+            for (link, target) in [
+                ("/tmp", "box/tmp"),
+                ("/dev/shm", "../box/shm"),
+                ("/dev/fd", "../proc/self/fd"),
+                ("/dev/stdin", "../proc/self/fd/0"),
+                ("/dev/stdout", "../proc/self/fd/1"),
+                ("/dev/stderr", "../proc/self/fd/2"),
+            ] {
+                symlink(target, link)?;
+            }
+        }
+        // To be mounted upon: through a link it would be something else.
+        Form::Sandboxed => {
+            for folder in ["/tmp", "/dev/shm", "/sys"] {
+                fs::create_dir_all(folder)?;
+            }
+        }
     }
     // `/lib` and `/lib64` are links on most systems; where libraries are bound at such a path
     // itself, it exists already.

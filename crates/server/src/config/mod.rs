@@ -53,6 +53,8 @@ pub struct Config {
     pub imports_allowed: Vec<String>,
     /// What may wall programs in.
     pub isolation: Isolation,
+    /// gVisor's program, if not where packages put it.
+    pub runsc: Option<PathBuf>,
     /// What the jail enforces.
     pub limits: Limits,
     /// Whether the limit on processor time is the wall clock's, as none was set.
@@ -201,6 +203,7 @@ pub fn load(
             tier: tier(&layers, "isolation", Some("auto"))?,
             min: tier(&layers, "isolation_min", None)?.unwrap_or(Tier::Landlock),
         },
+        runsc: layers.path("runsc")?,
         limits,
         cpu_follows_wall: cpu_seconds_set.is_none(),
         output_bytes_max: layers.number("output_bytes_max", 1024..=1 << 30)?,
@@ -233,6 +236,7 @@ impl Config {
     pub fn setup(&self, runtime: Runtime, kinds: Vec<Kind>) -> Setup {
         Setup {
             tier: Tier::Native,
+            runsc: self.runsc.clone(),
             scratch: self.data_dir.clone(),
             runtime,
             limits: self.limits,
@@ -314,10 +318,13 @@ mod tests {
         assert_eq!(named, expected(Some(landlock), landlock));
         let floor = isolation(&[("HOGNOSE_ISOLATION_MIN", "native")]);
         assert_eq!(floor, expected(None, native));
+        let strongest = isolation(&[("HOGNOSE_ISOLATION", "gvisor")]);
+        assert_eq!(strongest, expected(Some(Tier::Gvisor), landlock));
+        let all = "gvisor or native or landlock";
         let refused = refusal("HOGNOSE_ISOLATION", "docker");
-        assert!(refused.contains("auto or native or landlock"), "{refused}");
+        assert!(refused.contains(&format!("auto or {all}")), "{refused}");
         let refused = refusal("HOGNOSE_ISOLATION_MIN", "auto");
-        assert!(refused.contains("native or landlock"), "{refused}");
+        assert!(refused.contains(all), "{refused}");
     }
 
     #[test]

@@ -11,17 +11,21 @@ use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
 use wire::{Exit, Frame, FromInit, FromKeeper, Kind, Members, Over, Run, Tally, UnitId};
 
 use super::super::processes::Snapshot;
-use super::super::unit::{Ground, Life, Parts, Phase, ServerEnds, Unit};
+use super::super::unit::{Ground, Life, Order, Parts, Phase, ServerEnds, Unit};
 use super::super::watch::{self, Watch};
 use super::super::zygotes::{self, Zygote, ZygoteId};
-use super::super::{home, locks, reap_all};
-use super::{ANSWER_MAX, Keeper, ServerGone, Source, add, forget};
+use super::super::{home, locks, reap_all, sandboxes};
+use super::{Keeper, ServerGone, Source, add, forget};
 use crate::sys::{self, Side};
+use crate::walls::cgroup::Leaf;
 use crate::walls::{Doing, WallError};
 
-/// Which part of the limit a program may lack that the kernel killed for its processor time: the kernel
-/// decides by its clock's ticks, and tells what it measured. An eighth was seen on a busy machine.
-const CPU_SHARE_UNSEEN: u64 = 4;
+/// Which percentage of the limit a program has at least used that the kernel killed for its processor time:
+/// the kernel decides by its clock's ticks, and tells what it measured. An eighth too little was seen on a
+/// busy machine.
+const CPU_PERCENT_SEEN: u64 = 75;
+/// The same for a sandbox, whose clock goes on while it waits for the host's processor.
+const CPU_PERCENT_SEEN_INSIDE: u64 = 25;
 
 /// What was counted of a run whose program ended so.
 fn tally(unit: &Unit, exit: Exit, cpu_seconds_max: u32) -> Tally {
@@ -29,13 +33,26 @@ fn tally(unit: &Unit, exit: Exit, cpu_seconds_max: u32) -> Tally {
     let of_leaf = unit.leaf.as_ref().map(|leaf| leaf.tally(killed));
     let counted = of_leaf.unwrap_or_default();
     let cpu_us_max = u64::from(cpu_seconds_max) * 1_000_000;
+    let seen = match unit.life {
+        Life::Sandbox(_) => CPU_PERCENT_SEEN_INSIDE,
+        Life::Init(_) | Life::Group(_) => CPU_PERCENT_SEEN,
+    };
     let is_over = |what| unit.over == Some(what);
     let was_refused = matches!(&unit.life, Life::Group(group) if group.was_refused());
+    let counted = match unit.life {
+        // The processes of a sandbox are its own, and those of its program are counted inside.
+        Life::Sandbox(_) => Tally {
+            processes_peak: None,
+            out_of_processes: false,
+            ..counted
+        },
+        Life::Init(_) | Life::Group(_) => counted,
+    };
     Tally {
         out_of_memory: counted.out_of_memory || is_over(Over::Memory),
         out_of_processes: counted.out_of_processes || was_refused || is_over(Over::Processes),
         out_of_disk: is_over(Over::Disk),
-        out_of_cpu: killed && exit.cpu_us >= cpu_us_max - cpu_us_max / CPU_SHARE_UNSEEN,
+        out_of_cpu: killed && exit.cpu_us >= cpu_us_max / 100 * seen,
         ..counted
     }
 }
@@ -58,13 +75,48 @@ fn hear(job: &OwnedFd, said: &mut [u8]) -> Result<(usize, Option<OwnedFd>), Errn
 impl Keeper {
     /// Makes a unit, or remembers that it is wanted until its zygote is warm.
     pub(super) fn warm(&mut self, id: UnitId, kind: Kind) -> Result<(), ServerGone> {
+        if let Ground::Gvisor(_) = self.ground {
+            self.wanted.push_back((id, kind));
+            return Ok(());
+        }
         let forking =
             |z: &(&ZygoteId, &Zygote)| z.1.kind == kind && z.1.phase == zygotes::Phase::Forking;
         let Some(zygote) = self.zygotes.iter().find(forking).map(|(id, _)| *id) else {
             self.wanted.push_back((id, kind));
             return Ok(());
         };
-        match self.make_unit(id, zygote) {
+        self.make_or_fail(id, kind, Some(zygote))
+    }
+
+    /// Starts sandboxes for the orders that wait, a few at once, one of each kind before another of the same.
+    pub(super) fn start_sandboxes(&mut self) -> Result<(), ServerGone> {
+        while let Ground::Gvisor(_) = self.ground {
+            let preparing: Vec<Kind> = self
+                .units
+                .values()
+                .filter(|(unit, _)| unit.is_preparing())
+                .map(|(unit, _)| unit.kind)
+                .collect();
+            if preparing.len() >= sandboxes::WARMING_MAX {
+                break;
+            }
+            let other = |(_, kind): &(UnitId, Kind)| !preparing.contains(kind);
+            let next = self.wanted.iter().position(other).unwrap_or(0);
+            let Some((id, kind)) = self.wanted.remove(next) else {
+                break;
+            };
+            self.make_or_fail(id, kind, None)?;
+        }
+        Ok(())
+    }
+
+    fn make_or_fail(
+        &mut self,
+        id: UnitId,
+        kind: Kind,
+        zygote: Option<ZygoteId>,
+    ) -> Result<(), ServerGone> {
+        match self.make_unit(id, kind, zygote) {
             Ok(()) => Ok(()),
             Err(error) => {
                 self.tell(&FromKeeper::Failed {
@@ -87,7 +139,15 @@ impl Keeper {
         }
     }
 
-    fn make_unit(&mut self, id: UnitId, zygote: ZygoteId) -> Result<(), WallError> {
+    fn make_unit(
+        &mut self,
+        id: UnitId,
+        kind: Kind,
+        zygote: Option<ZygoteId>,
+    ) -> Result<(), WallError> {
+        if let Ground::Gvisor(sandboxes) = &mut self.ground {
+            sandboxes.renew(&self.setup, self.guest)?;
+        }
         let leaf = match &mut self.cgroups {
             Some(cgroups) => Some(cgroups.take().doing("make the run's cgroup")?),
             None => None,
@@ -98,7 +158,14 @@ impl Keeper {
             lifeline: &self.lifeline.0,
             limits: &self.setup.limits,
         };
-        let unit = match Unit::make(parts, id, zygote, self.users.take(id)) {
+        let order = Order {
+            id,
+            kind,
+            zygote,
+            user: self.users.take(id),
+            leaf: leaf.as_ref(),
+        };
+        let unit = match Unit::make(parts, order) {
             Ok(unit) => Unit { leaf, ..unit },
             Err(error) => {
                 self.users.give_back(id);
@@ -112,8 +179,13 @@ impl Keeper {
             .units
             .entry(id)
             .or_insert_with(|| (unit, Instant::now()));
-        if let Life::Init(init) = &unit.life {
+        if let Some(init) = unit.life.init() {
             add(&self.epoll, init.as_fd(), Source::Init(id)).doing("watch the init")?;
+        }
+        if let (Life::Sandbox(sandbox), Phase::Entering(ends)) = (&unit.life, &unit.phase) {
+            let heard = sandbox.heard.as_fd();
+            add(&self.epoll, heard, Source::Sandbox(id)).doing("hear the init")?;
+            add(&self.epoll, ends.job.as_fd(), Source::Preparing(id)).doing("hear the unit")?;
         }
         if let Phase::Mounting(from_init, ..) = &unit.phase {
             add(&self.epoll, from_init.as_fd(), Source::Preparing(id)).doing("hear the init")?;
@@ -181,12 +253,10 @@ impl Keeper {
                 unit.members = Some(Members::Namespace(number.st_ino));
                 namespaces.iter().map(AsFd::as_fd).collect()
             }
-            Life::Group(_) => vec![unit.own_box.as_fd()],
+            Life::Group(_) | Life::Sandbox(_) => vec![unit.own_box.as_fd()],
         };
-        let zygote = self
-            .zygotes
-            .get_mut(&unit.zygote)
-            .ok_or("its zygote died")?;
+        let zygote = unit.zygote.and_then(|zygote| self.zygotes.get_mut(&zygote));
+        let zygote = zygote.ok_or("its zygote died")?;
         zygote.forks += 1;
         zygote.owes_since.get_or_insert_with(Instant::now);
         unit_ends
@@ -221,11 +291,67 @@ impl Keeper {
         }
         forget(&self.epoll, &ends.job);
         match said.get(..count) {
-            Some([wire::job::READY]) => self.hand_over(id, &ends),
+            Some([wire::job::READY]) => {
+                if let Ground::Gvisor(_) = self.ground {
+                    sandboxes::say_last_words(&ends);
+                }
+                self.hand_over(id, &ends)
+            }
             Some([wire::job::FAILED, reason @ ..]) => {
                 self.fail(id, String::from_utf8_lossy(reason).into_owned())
             }
-            _ => self.fail(id, "the unit died while it raised its walls".to_owned()),
+            _ => {
+                let life = self.units.get(&id).map(|(unit, _)| &unit.life);
+                let known = match life {
+                    Some(Life::Sandbox(sandbox)) => sandbox.failure(&ends),
+                    _ => None,
+                };
+                let unknown = || "the unit died while it raised its walls".to_owned();
+                self.fail(id, known.unwrap_or_else(unknown))
+            }
+        }
+    }
+
+    /// The init of a sandbox says how far it is, or how all of it ended.
+    pub(super) fn hear_sandbox(&mut self, id: UnitId) -> Result<(), ServerGone> {
+        let Some((unit, _)) = self.units.get_mut(&id) else {
+            return Ok(());
+        };
+        let Life::Sandbox(sandbox) = &unit.life else {
+            return Ok(());
+        };
+        let heard = match wire::receive_now::<FromInit>(&sandbox.heard) {
+            Ok(Some(heard)) => heard,
+            // It is dead, which is heard of by itself.
+            Ok(None) | Err(_) => {
+                forget(&self.epoll, &sandbox.heard);
+                return Ok(());
+            }
+        };
+        match heard.message {
+            FromInit::Mounted => {
+                let namespace = heard.descriptors.first().map(rustix::fs::fstat);
+                let Some(Ok(namespace)) = namespace else {
+                    return self.fail(id, "its namespace is missing".to_owned());
+                };
+                unit.members = Some(Members::Sandbox(namespace.st_ino));
+                Ok(())
+            }
+            FromInit::Failed { reason } => self.fail(id, reason),
+            FromInit::Exited { exit } => self.program_ended(id, sandboxes::of_the_program(exit)),
+        }
+    }
+
+    /// Ends the runs in a sandbox of which the kernel has killed a process for its memory: it may be one
+    /// that the others wait for in vain.
+    pub(super) fn end_broken_sandboxes(&mut self) {
+        for (unit, _) in self.units.values_mut() {
+            if matches!(unit.life, Life::Sandbox(_))
+                && unit.is_running()
+                && unit.leaf.as_ref().is_some_and(Leaf::was_short_of_memory)
+            {
+                unit.end_for(Over::Memory);
+            }
         }
     }
 
@@ -288,6 +414,9 @@ impl Keeper {
         };
         // Should its program end before we hear that it began.
         unit.begin_to_count(None);
+        if let (Life::Sandbox(_), Some(leaf)) = (&unit.life, &mut unit.leaf) {
+            leaf.begin();
+        }
         let descriptors = [
             ends.job.as_fd(),
             ends.stdin.as_fd(),
@@ -305,6 +434,9 @@ impl Keeper {
 
     pub(super) fn fail(&mut self, id: UnitId, reason: String) -> Result<(), ServerGone> {
         let mut is_dead = false;
+        if let Ground::Gvisor(sandboxes) = &mut self.ground {
+            sandboxes.doubt();
+        }
         if let Some((unit, _)) = self.units.get_mut(&id) {
             is_dead = matches!(unit.phase, Phase::Dead);
             unit.ended = true;
@@ -328,8 +460,13 @@ impl Keeper {
         if std::mem::replace(&mut unit.ended, true) {
             return Ok(());
         }
-        let tally = tally(unit, exit, self.setup.limits.cpu_seconds_max);
         let cpu_us = exit.cpu_us.saturating_sub(unit.cpu_us_before);
+        // What a sandbox needs to warm is not the program's; what a fork has from its zygote is nothing.
+        let counted = match unit.life {
+            Life::Sandbox(_) => Exit { cpu_us, ..exit },
+            Life::Init(_) | Life::Group(_) => exit,
+        };
+        let tally = tally(unit, counted, self.setup.limits.cpu_seconds_max);
         let ended = FromKeeper::Ended {
             unit: id,
             exit: Exit { cpu_us, ..exit },
@@ -346,6 +483,7 @@ impl Keeper {
     /// Everything that was in the run is dead.
     pub(super) fn bury(&mut self, id: UnitId) -> Result<(), ServerGone> {
         reap_all();
+        self.hear_of_dead_sandbox(id)?;
         if self.is_to_be_told(id) {
             return Ok(());
         }
@@ -364,6 +502,7 @@ impl Keeper {
         } = unit;
         match life {
             Life::Init(init) => forget(&self.epoll, &init),
+            Life::Sandbox(sandbox) => sandbox.forget(&self.epoll),
             Life::Group(mut group) => {
                 if let Some(asks) = group.hear_no_more() {
                     forget(&self.epoll, &asks);
@@ -383,14 +522,35 @@ impl Keeper {
             let reason = "the unit was ended".to_owned();
             self.tell(&FromKeeper::Failed { unit: id, reason })?;
         }
-        if self
-            .zygotes
-            .get(&zygote)
+        if zygote
+            .and_then(|zygote| self.zygotes.get(&zygote))
             .is_some_and(|z| z.phase == zygotes::Phase::Retired)
         {
             self.let_retired_go();
         }
         self.tell(&FromKeeper::Gone { unit: id })
+    }
+
+    /// The init of a sandbox is dead: its last word is heard before its burial, or else it was killed, and
+    /// with it the program, if it had one.
+    fn hear_of_dead_sandbox(&mut self, id: UnitId) -> Result<(), ServerGone> {
+        // Two words at most are there: that its mounts stood, and how it ended.
+        self.hear_sandbox(id)?;
+        self.hear_sandbox(id)?;
+        let Some((unit, _)) = self.units.get_mut(&id) else {
+            return Ok(());
+        };
+        let Life::Sandbox(sandbox) = &unit.life else {
+            return Ok(());
+        };
+        if unit.ended {
+            return Ok(());
+        }
+        if unit.is_preparing() {
+            return self.hear_preparing(id);
+        }
+        let exit = sandbox.killed();
+        self.program_ended(id, exit)
     }
 
     /// Whether the zygote has reaped the program, or the init would still be there, and the word of it
@@ -399,7 +559,8 @@ impl Keeper {
         let Some((unit, _)) = self.units.get_mut(&id) else {
             return false;
         };
-        let Some(zygote) = self.zygotes.get_mut(&unit.zygote) else {
+        let zygote = unit.zygote.and_then(|zygote| self.zygotes.get_mut(&zygote));
+        let Some(zygote) = zygote else {
             return false;
         };
         let was_used = matches!(unit.phase, Phase::Running | Phase::Dying);
@@ -420,7 +581,7 @@ impl Keeper {
         let late: Vec<_> = self
             .units
             .iter()
-            .filter(|(_, (u, since))| u.is_preparing() && since.elapsed() > ANSWER_MAX)
+            .filter(|(_, (u, since))| u.is_preparing() && since.elapsed() > u.patience())
             .map(|(id, _)| *id)
             .collect();
         for unit in late {

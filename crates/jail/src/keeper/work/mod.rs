@@ -29,10 +29,10 @@ const TICK: Duration = Duration::from_millis(100);
 const DISK_TICK: Duration = Duration::from_millis(20);
 /// The same for what a run waits for.
 const SHORT_TICK: Duration = Duration::from_millis(1);
-/// Longest time in which a zygote imports everything.
-const WARMING_MAX: Duration = Duration::from_mins(2);
+/// Longest time in which a zygote imports everything, or a unit that has none.
+pub(super) const WARMING_MAX: Duration = Duration::from_mins(2);
 /// Longest time in which a zygote answers an order, and a unit raises its walls.
-const ANSWER_MAX: Duration = Duration::from_secs(10);
+pub(super) const ANSWER_MAX: Duration = Duration::from_secs(10);
 /// Pause before a zygote that died is started again; doubled for each that did not become warm.
 const RESTART_PAUSE: Duration = Duration::from_millis(500);
 /// Longest such pause.
@@ -49,6 +49,8 @@ enum Source {
     Init(UnitId),
     /// A run asks for a process.
     Asks(UnitId),
+    /// The init of a sandbox speaks.
+    Sandbox(UnitId),
     Watch,
     /// The outer keeper died.
     Outer,
@@ -66,6 +68,7 @@ impl Source {
             Self::Watch => (4, 0),
             Self::Asks(id) => (5, id.0),
             Self::Outer => (6, 0),
+            Self::Sandbox(id) => (7, id.0),
         };
         EventData::new_u64((tag << Self::BITS) | id)
     }
@@ -79,6 +82,7 @@ impl Source {
             4 => Self::Watch,
             5 => Self::Asks(UnitId(id)),
             6 => Self::Outer,
+            7 => Self::Sandbox(UnitId(id)),
             _ => Self::Server,
         }
     }
@@ -179,8 +183,18 @@ impl Keeper {
 
     /// Works until the server goes away.
     pub(super) fn work(mut self) -> Result<(), WallError> {
-        for kind in self.setup.kinds.clone() {
-            self.start_zygote(kind)?;
+        match self.ground {
+            Ground::Native(_) | Ground::Landlock(_) => {
+                for kind in self.setup.kinds.clone() {
+                    self.start_zygote(kind)?;
+                }
+            }
+            // Nothing is warm before a unit is.
+            Ground::Gvisor(_) => {
+                if let Err(ServerGone) = self.is_raised() {
+                    return Ok(());
+                }
+            }
         }
         let mut events = Vec::with_capacity(64);
         let mut ticked = Instant::now();
@@ -211,7 +225,7 @@ impl Keeper {
                     Err(error) => return Err(error),
                 }
             }
-            if let Err(ServerGone) = self.tend_groups() {
+            if let Err(ServerGone) = self.tend_groups().and_then(|()| self.start_sandboxes()) {
                 return Ok(());
             }
             if watched.elapsed() >= self.tick_pause() {
@@ -237,6 +251,7 @@ impl Keeper {
                 self.hear_question(unit);
                 Ok(Ok(()))
             }
+            Source::Sandbox(unit) => Ok(self.hear_sandbox(unit)),
             Source::Watch => self.hear_watch().map(Ok),
             // Nobody is left who would clean up behind us.
             Source::Outer => Ok(Err(ServerGone)),
@@ -309,6 +324,7 @@ impl Keeper {
         self.tend_zygotes()?;
         self.fail_late_units()?;
         self.count_locks();
+        self.end_broken_sandboxes();
         Ok(())
     }
 
@@ -325,7 +341,8 @@ impl Keeper {
             || "rlimits and the keeper's watch".to_owned(),
             Cgroups::describe,
         );
-        let mut walls = match self.ground {
+        let mut walls = match &self.ground {
+            Ground::Gvisor(_) => return self.walls_of_sandboxes(wall, calls, memory),
             Ground::Native(_) => vec![
                 wall(
                     "namespaces",
@@ -353,6 +370,41 @@ impl Keeper {
             wall("memory and processes", memory),
         ]);
         walls
+    }
+
+    /// Everything that is needed for units stands.
+    fn is_raised(&mut self) -> Result<(), ServerGone> {
+        self.raised = true;
+        let walls = self.walls();
+        self.tell(&FromKeeper::Raised { walls })
+    }
+
+    /// The walls of a run that has a kernel of its own.
+    fn walls_of_sandboxes(
+        &self,
+        wall: impl Fn(&str, String) -> Wall,
+        calls: usize,
+        memory: String,
+    ) -> Vec<Wall> {
+        vec![
+            wall(
+                "kernel",
+                "gVisor, one sandbox a run, platform ptrace".to_owned(),
+            ),
+            wall(
+                "namespaces",
+                "user, mount, pid, ipc, uts, network around each sandbox".to_owned(),
+            ),
+            wall("root", "read-only template, own box".to_owned()),
+            wall("user", self.users.describe_sandbox()),
+            wall("capabilities", "none inside, no new privileges".to_owned()),
+            wall(
+                "seccomp",
+                format!("{calls} calls allowed inside; gVisor's own filter outside"),
+            ),
+            wall("memory", memory),
+            wall("processes", "rlimits inside".to_owned()),
+        ]
     }
 
     fn tell(&self, message: &FromKeeper) -> Result<(), ServerGone> {

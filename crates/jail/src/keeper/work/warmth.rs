@@ -15,6 +15,7 @@ use super::{
     forget,
 };
 use crate::walls::cgroup::Cgroups;
+use crate::walls::template::Form;
 use crate::walls::{Doing, WallError};
 
 impl Keeper {
@@ -71,9 +72,7 @@ impl Keeper {
             .values()
             .all(|z| z.phase != zygotes::Phase::Warming);
         if !self.raised && all_warm {
-            self.raised = true;
-            let walls = self.walls();
-            self.tell(&FromKeeper::Raised { walls })?;
+            self.is_raised()?;
         }
         let mut now = self.take_wanted(kind).into_iter();
         now.try_for_each(|unit| self.warm(unit, kind))
@@ -126,7 +125,7 @@ impl Keeper {
         let orphans: Vec<_> = self
             .units
             .iter()
-            .filter(|(_, (u, _))| u.zygote == id)
+            .filter(|(_, (u, _))| u.zygote == Some(id))
             .map(|(id, _)| *id)
             .collect();
         for unit in orphans {
@@ -178,7 +177,9 @@ impl Keeper {
     /// would lack it.
     fn start_again(&mut self, kind: Kind) -> Result<(), WallError> {
         if let Ground::Native(template) = &mut self.ground {
-            *template = start::build_template(&self.setup, self.guest, self.cgroups.is_some())?;
+            let counts_all = self.cgroups.is_some();
+            *template =
+                start::build_template(&self.setup, self.guest, Form::Entered { counts_all })?;
         }
         self.start_zygote(kind)
     }
@@ -188,7 +189,7 @@ impl Keeper {
         let (units, epoll) = (&self.units, &self.epoll);
         self.zygotes.retain(|id, zygote| {
             let stays = zygote.phase != zygotes::Phase::Retired
-                || units.values().any(|(unit, _)| unit.zygote == *id);
+                || units.values().any(|(unit, _)| unit.zygote == Some(*id));
             if !stays {
                 forget(epoll, &zygote.control);
             }
