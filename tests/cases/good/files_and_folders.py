@@ -52,3 +52,4 @@ print(sorted(os.listdir(fd)), os.path.exists("/proc/self/fd"), os.stat("soft", d
 # limits: admin_code_characters_max=4000
 # tiers: native gvisor
 # expect: ending=exited:0  stdout="['a', 'b', 'one.txt', 'ünï 😀.txt'] ['a/one.txt', 'ünï 😀.txt']\na/one.txt True 2 True\n-rw-r----- 6.0 True\n4096 1048576\nb'hello' True\nb'Jello' None 8192\nb'ab'\n[] map2 again/map2 True\n['b', 'copy', 'one.txt'] 5\nb'through' True\nTrue t True 9\n['ONE', 'TWO'] True\n['a', 'link', 'soft', 'ünï 😀.txt'] True 8\n"  stderr=""
+# expect on gvisor: ending=exited:1  stderr~"Function not implemented"

@@ -15,5 +15,5 @@ os.remove("to/a")
 print(sorted(os.walk("to")), os.listdir("from"))
 # return: to/deep/b
 # file to/deep/b: "A"
-# tiers: native gvisor
+# tiers: native
 # expect: ending=exited:0  stdout="[('to', ['deep'], []), ('to/deep', [], ['b'])] []\n"  stderr=""

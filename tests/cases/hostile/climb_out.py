@@ -28,5 +28,7 @@ try:
     seen.add("chroot")
 except OSError:
     pass
+if "sys" in seen and not os.listdir("/sys"):
+    seen.remove("sys")  # Empty, where gVisor would put its own.
 print("ESCAPED: " + ", ".join(sorted(seen - allowed)) if seen - allowed else "held")
 # expect: ending=exited:0  stdout="held\n"

@@ -16,3 +16,4 @@ except OSError:
     pass
 print("ESCAPED: 5000 in flight" if sent >= 5000 else "held")
 # expect: ending=exited:0  stdout="held\n"  within_ms=5000
+# expect on gvisor: ending=exited:0|out_of_memory  within_ms=20000

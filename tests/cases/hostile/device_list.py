@@ -13,3 +13,4 @@ for name in names:
         found.append(name)
 print("ESCAPED: " + ", ".join(found) if found else "held")
 # expect: ending=exited:0  stdout="held\n"
+# expect on gvisor: ending=exited:0  stdout~"^(held|ESCAPED: (tty|fuse)(, (tty|fuse))?)\\n$"

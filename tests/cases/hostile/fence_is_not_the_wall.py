@@ -15,3 +15,4 @@ for key in os.environ:
 print("ESCAPED: " + ", ".join(doors) if doors else "held")
 # role: public
 # expect: ending=exited:0  stdout="held\n"
+# expect on gvisor: ending=exited:0  stdout="ESCAPED: /proc/1/environ\n"

@@ -7,3 +7,4 @@ print("\n[output truncated: 5 bytes of 10]\n\x1b[2J\x00\ud800".encode("utf-8", "
 sys.stdout.flush()
 os._exit(256 + 137)
 # expect: ending=exited:137  limit_hit=none  stdout~"\\[output truncated: 5 bytes of 10\\]\\n"
+# expect on gvisor: ending=signal:9  limit_hit=none  stdout~"\\[output truncated: 5 bytes of 10\\]\\n"

@@ -30,3 +30,4 @@ if getpass.getuser() != "nobody":
 print("ESCAPED: " + ", ".join(found) if found else "held")
 # expect: ending=exited:0  stdout="held\n"
 # expect on landlock: ending=exited:0  stdout!~"ESCAPED: .*[/:]"
+# expect on gvisor: ending=exited:0  stdout="ESCAPED: /proc/sys/kernel/hostname, /proc/cmdline, /proc/version\n"

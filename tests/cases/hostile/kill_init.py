@@ -8,3 +8,4 @@ for number in signal.valid_signals():
         pass
 print("held")
 # expect: ending=exited:0  stdout="held\n"
+# expect on gvisor: ending=signal:1

@@ -10,7 +10,7 @@ from reportlab.platypus import Paragraph, SimpleDocTemplate
 
 pdf = FPDF()
 pdf.add_page()
-paths = ["/etc/shadow", "/etc/hostname", "/root/.bashrc", "/proc/1/environ", "/proc/1/root/etc/shadow", "/sys/kernel/notes"]
+paths = ["/etc/shadow", "/etc/hostname", "/root/.bashrc", "/proc/1/root/etc/shadow", "/sys/kernel/notes"]
 paths += ["file:///etc/shadow", "http://169.254.169.254/latest/", "http://127.0.0.1:80/"]
 ways = {
     "numpy text": lambda path: np.loadtxt(path, dtype=str),

@@ -14,3 +14,4 @@ for _ in range(8):
 time.sleep(1)
 print("ESCAPED: more than 512 MiB of page tables")
 # expect: ending=out_of_memory|signal:9|exited:1  stdout!~"ESCAPED"
+# expect on gvisor: ending=out_of_memory|signal:9|exited:1|timed_out  stdout!~"ESCAPED"

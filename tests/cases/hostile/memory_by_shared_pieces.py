@@ -14,3 +14,4 @@ for _ in range(14_400):
 time.sleep(1)
 print("ESCAPED: 900 MiB are kept")
 # expect: ending=out_of_memory|exited:1  stdout!~"ESCAPED"
+# expect on gvisor: ending=out_of_memory|exited:1|timed_out  stdout!~"ESCAPED"

@@ -27,3 +27,4 @@ os.ftruncate(file, 0)
 time.sleep(1)
 print(f"ESCAPED: {pages >> 8} MiB" if pages >> 8 > 600 else "held")
 # expect: ending=exited:0|out_of_memory  stdout!~"ESCAPED"
+# expect on gvisor: ending=exited:0|out_of_memory|timed_out  stdout!~"ESCAPED"

@@ -12,5 +12,5 @@ for path in (os.getcwd(), "/tmp"):
     if not os.statvfs(path).f_flag & os.ST_NODEV:
         troubles.append(f"{path} honours devices")
 print("ESCAPED: " + ", ".join(troubles) if troubles else "held")
-# tiers: native gvisor
+# tiers: native
 # expect: ending=exited:0  stdout="held\n"

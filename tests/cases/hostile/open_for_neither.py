@@ -10,3 +10,4 @@ for path in ("/dev/ptmx", "../../../lock", "../../../../counts.sqlite3"):
         pass
 print("ESCAPED: " + ", ".join(doors) if doors else "held")
 # expect: ending=exited:0  stdout="held\n"
+# expect on gvisor: ending=exited:0  stdout="ESCAPED: /dev/ptmx\n"

@@ -30,3 +30,4 @@ for name, text in (
             pass
 print("ESCAPED: " + ", ".join(doors) if doors else "held")
 # expect: ending=exited:0  stdout="held\n"
+# expect on gvisor: ending=exited:0  stdout="ESCAPED: self/oom_score_adj, thread-self/oom_score_adj, 1/oom_score_adj\n"

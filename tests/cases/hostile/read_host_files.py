@@ -11,10 +11,11 @@ for path in paths:
             if os.listdir(path):
                 doors.append(path)
         else:
-            with open(path, "rb") as file:
-                file.read(1)
+            # A terminal would wait for who types.
+            os.read(os.open(path, os.O_RDONLY | os.O_NONBLOCK), 1)
             doors.append(path)
     except OSError:
         pass
 print("ESCAPED: " + ", ".join(doors) if doors else "held")
 # expect: ending=exited:0  stdout="held\n"
+# expect on gvisor: ending=exited:0  stdout="ESCAPED: /proc/cmdline\n"

@@ -15,3 +15,4 @@ for folder, _, names in os.walk("/", onerror=None):
             pass
 print("ESCAPED: " + ", ".join(found[:3]) if found else "held")
 # expect: ending=exited:0  stdout="held\n"  within_ms=9000
+# expect on gvisor: ending=exited:0  stdout~"^(held|ESCAPED: (/usr/[^,]+(, |\\n))+)$"  within_ms=9000

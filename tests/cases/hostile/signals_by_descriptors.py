@@ -35,3 +35,4 @@ for number, arguments in ((222, (0, 0, 8)), (129, (1, 9, 8)), (297, (1, 1, 9, 8)
 time.sleep(0.05)
 print("ESCAPED: " + ", ".join(doors) if doors else "held")
 # expect: ending=exited:0  stdout="held\n"
+# expect on gvisor: ending=exited:0  stdout="ESCAPED: timer for another\n"

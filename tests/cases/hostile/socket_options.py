@@ -24,3 +24,4 @@ for level in (6, 17, 41, 0, 263, 279, 282):
         doors.append(f"level {level}")
 print("ESCAPED: " + ", ".join(doors) if doors else "held")
 # expect: ending=exited:0  stdout="held\n"
+# expect on gvisor: ending=exited:0  stdout~"^ESCAPED: sent as 1/[0-9]+(, sent as 1/0)?\\n$"

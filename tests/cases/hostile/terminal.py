@@ -20,3 +20,4 @@ for descriptor in (0, 1, 2):
             pass
 print("ESCAPED: " + ", ".join(doors) if doors else "held")
 # expect: ending=exited:0  stdout="held\n"
+# expect on gvisor: ending=exited:0  stdout="ESCAPED: /dev/ptmx\n"

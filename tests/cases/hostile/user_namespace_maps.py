@@ -9,3 +9,4 @@ for name, text in {"uid_map": "0 0 1", "gid_map": "0 0 1", "setgroups": "allow",
         pass
 print("ESCAPED: " + ", ".join(doors) if doors else "held")
 # expect: ending=exited:0  stdout="held\n"
+# expect on gvisor: ending=exited:0  stdout="ESCAPED: oom_score_adj\n"

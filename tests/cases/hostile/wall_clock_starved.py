@@ -20,3 +20,4 @@ while True:
     libc.syscall(276, reader, stream, 1 << 20, 0)  # tee
 # limits: wall_ms_max=1000
 # expect: ending=timed_out  within_ms=3000
+# expect on gvisor: ending=exited:1|timed_out  within_ms=3000

@@ -23,3 +23,4 @@ for path in (sys.executable, os.__file__, "/dev/sda"):
         pass
 print("ESCAPED: " + ", ".join(doors[:5]) if doors else "held")
 # expect: ending=exited:0  stdout="held\n"  within_ms=9000
+# expect on gvisor: ending=exited:0  stdout~"^(held|ESCAPED: /dev(/net)?, /dev(/net)?)\\n$"

@@ -220,6 +220,11 @@ impl Case {
         other.map_or(&self.expected, |(_, expected)| expected)
     }
 
+    /// Whether something else is expected on this tier.
+    pub(crate) fn differs(&self, tier: &str) -> bool {
+        self.elsewhere.iter().any(|(name, _)| name == tier)
+    }
+
     /// In which time it must come.
     pub(crate) fn within(&self, tier: &str) -> Option<Duration> {
         self.on(tier).within

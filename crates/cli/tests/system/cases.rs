@@ -58,6 +58,68 @@ fn hostile_programs_are_held_in_a_container() {
     }
 }
 
+#[test]
+fn good_programs_work_in_gvisor() {
+    match gvisor() {
+        Ok(()) => hold("good", User::Ourselves, &IN_GVISOR),
+        Err(why) => skip("good_programs_work_in_gvisor", &why),
+    }
+}
+
+#[test]
+fn hostile_programs_are_held_in_gvisor() {
+    match gvisor() {
+        Ok(()) => hold("hostile", User::Ourselves, &IN_GVISOR),
+        Err(why) => skip("hostile_programs_are_held_in_gvisor", &why),
+    }
+}
+
+#[test]
+fn good_programs_work_in_gvisor_for_an_ordinary_user() {
+    match gvisor().and_then(|()| User::ordinary()) {
+        Ok(user) => hold("good", user, &IN_GVISOR),
+        Err(why) => skip("good_programs_work_in_gvisor_for_an_ordinary_user", &why),
+    }
+}
+
+#[test]
+fn hostile_programs_are_held_in_gvisor_for_an_ordinary_user() {
+    match gvisor().and_then(|()| User::ordinary()) {
+        Ok(user) => hold("hostile", user, &IN_GVISOR),
+        Err(why) => skip(
+            "hostile_programs_are_held_in_gvisor_for_an_ordinary_user",
+            &why,
+        ),
+    }
+}
+
+/// The settings for gVisor.
+pub(crate) const IN_GVISOR: [(&str, &str); 1] = [("isolation", "gvisor")];
+/// Of how many cases one is run in gVisor, where each takes a second, unless all are asked for.
+const ONE_OF: usize = 8;
+
+/// The cases that are run with these settings: all, but in gVisor not each time. There, of those with the
+/// default limits, which one server serves, every eighth, and each that differs there; all with
+/// `HOGNOSE_ALL_TIERS=1`.
+fn cases_for(folder: &str, others: &[(&str, &str)]) -> Vec<Case> {
+    let mut cases = Case::all(folder);
+    if others == IN_GVISOR && std::env::var_os("HOGNOSE_ALL_TIERS").is_none() {
+        cases.retain(|case| case.limits.is_empty());
+        let mut number = 0;
+        cases.retain(|case| {
+            number += 1;
+            number % ONE_OF == 1 || case.differs("gvisor")
+        });
+    }
+    cases
+}
+
+/// Whether gVisor is here.
+pub(crate) fn gvisor() -> Result<(), String> {
+    let found = jail::gvisor::find(None);
+    found.map(drop).map_err(|error| error.to_string())
+}
+
 /// What came of all cases.
 #[derive(Debug, Default)]
 struct Sum {
@@ -79,7 +141,11 @@ pub(crate) fn hold(folder: &str, user: User, others: &[(&str, &str)]) {
         "there is no case {chosen:?}"
     );
     let mut groups: BTreeMap<Vec<(String, String)>, Vec<Case>> = BTreeMap::new();
-    for case in Case::all(folder) {
+    let cases = match chosen {
+        Some(_) => Case::all(folder),
+        None => cases_for(folder, others),
+    };
+    for case in cases {
         if chosen.as_ref().is_none_or(|chosen| *chosen == case.name) {
             groups.entry(case.limits.clone()).or_default().push(case);
         }
@@ -99,7 +165,12 @@ pub(crate) fn hold(folder: &str, user: User, others: &[(&str, &str)]) {
         format!(": {}", names.join(", "))
     };
     let mut report = format!(
-        "{folder} cases{}: {} held, {} failed, {} skipped{skipped} ({:.1} s)",
+        "{folder} cases{}{}: {} held, {} failed, {} skipped{skipped} ({:.1} s)",
+        if others == IN_GVISOR {
+            " in gvisor"
+        } else {
+            ""
+        },
         user.words(),
         sum.held,
         sum.failed.len(),

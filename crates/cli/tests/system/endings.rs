@@ -7,12 +7,16 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
+use crate::cases::{IN_GVISOR, gvisor};
 use crate::harness::processes::{Parts, Process};
 use crate::harness::server::{GONE_MAX, admin};
 use crate::harness::{Connection, Server, User, machine, skip, wait_for};
 
 /// Longest time until a server that lost a part of it serves again.
 const RECOVERY_MAX: Duration = Duration::from_secs(10);
+
+/// The same where a sandbox has to warm first.
+const SANDBOX_MAX: Duration = Duration::from_secs(30);
 
 /// Longest time until process 1 fetches an orphan: some look only every few seconds.
 const BURIAL_MAX: Duration = Duration::from_secs(30);
@@ -96,8 +100,40 @@ fn a_killed_server_leaves_nothing() {
     as_everybody("a_killed_server_leaves_nothing", killed);
 }
 
+#[test]
+fn a_killed_server_or_keeper_leaves_no_sandbox() {
+    let _machine = machine();
+    if let Err(why) = gvisor() {
+        skip("a_killed_server_or_keeper_leaves_no_sandbox", &why);
+        return;
+    }
+    killed_with(User::Ourselves, &IN_GVISOR);
+    let mut server = Server::start(User::Ourselves, &IN_GVISOR);
+    let mut client = server.connect();
+    client.send(&admin(LONG)).expect("the server listens");
+    wait_for("the program to run", GONE_MAX, || {
+        (server.active() == 1).then_some(())
+    });
+    let before = server.remember();
+    let keepers = before.iter().filter(|it| it.name() == "hognose-keeper");
+    let inner = keepers.max_by_key(|it| it.pid).expect("it runs");
+    inner.signal(Signal::KILL);
+    wait_for("the end of every sandbox", GONE_MAX, || {
+        (!before.iter().any(|it| it.lives())).then_some(())
+    });
+    assert_eq!(client.answer(true).expect("it is told").status, 500);
+    wait_for("another keeper", SANDBOX_MAX, || {
+        (server.run("print(1)").status == 200).then_some(())
+    });
+    server.stop();
+}
+
 fn killed(user: User) {
-    let mut server = Server::start(user, &[]);
+    killed_with(user, &[]);
+}
+
+fn killed_with(user: User, settings: &[(&str, &str)]) {
+    let mut server = Server::start(user, settings);
     for code in [
         LONG,
         "import os\nfor _ in range(4): os.fork()\nwhile True: pass",
