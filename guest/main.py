@@ -24,11 +24,14 @@ class Walls:
         # PyDLL: the interpreter's lock is kept, since there is no other thread to give it to, and it
         # must be held on both sides of a fork that CPython does not know of.
         self._library = ctypes.PyDLL(FOLDER + "/libconfine.so")
-        self._check(self._library.hognose_gather())
         self._library.hognose_open.argtypes = [
             ctypes.c_uint64, ctypes.c_uint32, ctypes.c_uint64, ctypes.c_uint32, ctypes.c_uint32, ctypes.c_uint64
         ]
         self._limits = limits
+
+    def gather(self):
+        """Before anything is imported: what forks share is to be cheap to fork."""
+        self._check(self._library.hognose_gather())
 
     def become_unit(self, control_fd):
         """Returns `True` in each unit, behind its walls, and `False` when the keeper is gone."""
@@ -46,6 +49,9 @@ class Walls:
 class WallsAlone(Walls):
     """The same for a unit that nobody forks: each has a kernel, and an interpreter, of its own."""
 
+    def gather(self):
+        pass
+
     def become_unit(self, control_fd):
         self._library.hognose_stand_alone.argtypes = self._library.hognose_open.argtypes[:5]
         self._check(self._library.hognose_stand_alone(*self._limits[:5]))
@@ -61,6 +67,7 @@ def main():
         os.dup2(null, 0)
         os.close(null)
     walls = [{"zygote": Walls, "alone": WallsAlone}[form]([int(limit) for limit in limits])]
+    walls[0].gather()
     sys.path.insert(0, FOLDER)
     import zygote
 

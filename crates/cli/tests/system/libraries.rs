@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
-use crate::cases::hold;
+use crate::cases::{IN_GVISOR, gvisor, hold};
 use crate::harness::{User, new_command, skip, tell};
 
 /// What is installed beside what it needs, as one line of pip's.
@@ -47,6 +47,19 @@ fn large_libraries_work_in_a_container() {
     let name = "large_libraries_work_in_a_container";
     match (User::container(), environment()) {
         (Ok(user), Ok(environment)) => hold("libraries", user, &[("environment", environment)]),
+        (Err(why), _) => skip(name, &why),
+        (_, Err(why)) => skip(name, why),
+    }
+}
+
+#[test]
+fn large_libraries_work_in_gvisor() {
+    let name = "large_libraries_work_in_gvisor";
+    match (gvisor(), environment()) {
+        (Ok(()), Ok(environment)) => {
+            let settings = [IN_GVISOR.as_slice(), &[("environment", environment)]].concat();
+            hold("libraries", User::Ourselves, &settings);
+        }
         (Err(why), _) => skip(name, &why),
         (_, Err(why)) => skip(name, why),
     }

@@ -206,6 +206,12 @@ mod tests {
     }
 
     #[test]
+    fn the_page_names_the_path_that_programs_go_to() {
+        let page = include_str!("page/index.html");
+        assert!(page.contains("POST /execute"));
+    }
+
+    #[test]
     fn what_is_packed_is_the_same_and_small() {
         let mut sum = 0;
         for asset in page_assets() {

@@ -1,4 +1,4 @@
-/*! hognose's page, made by page/build of sources with SHA-256 fe4aa362fb315d3e2ee56fcdd78b7113cf930ddc12748db73e63a2c81198008c
+/*! hognose's page, made by page/build of sources with SHA-256 6022bf005d370bf6b1e89599466cbf3921dd6991245bf47eba26578c329f07ab
 
 It contains these packages:
 
