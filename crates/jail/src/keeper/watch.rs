@@ -452,10 +452,15 @@ mod tests {
     #[test]
     fn a_run_is_its_pid_namespace_or_its_process_group() {
         for tier in Tier::ALL {
+            // What a sandbox may have for itself.
+            let file_bytes = match tier {
+                Tier::Gvisor => OVERHEAD_BYTES,
+                Tier::Native | Tier::Landlock => 0,
+            };
             let run = |unit, members| Run {
                 unit: UnitId(unit),
                 members,
-                files: Files::InMemory(0),
+                files: Files::InMemory(file_bytes),
             };
             let nobody = match tier {
                 Tier::Native => Members::Namespace(1),
