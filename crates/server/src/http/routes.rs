@@ -9,8 +9,9 @@ use std::task::Poll;
 use api::{Answer, ErrorAnswer, ErrorCode, ErrorDetails, HealthStatus};
 use axum::body::Body;
 use axum::extract::{Request, State};
+use axum::handler::Handler;
 use axum::response::Response;
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use axum::{Extension, Router};
 use bytes::Bytes;
 use hyper::StatusCode;
@@ -82,36 +83,13 @@ impl Site {
             description: described.to_string().into(),
         });
         let router = Router::new()
-            .route(
-                "/",
-                get(home).options(preflight).fallback(method_not_allowed),
-            )
-            .route(
-                "/page/page.css",
-                get(style).options(preflight).fallback(method_not_allowed),
-            )
-            .route(
-                "/page/page.js",
-                get(script).options(preflight).fallback(method_not_allowed),
-            )
-            .route(
-                "/page/facts.json",
-                get(facts).options(preflight).fallback(method_not_allowed),
-            )
-            .route(
-                "/docs",
-                get(docs).options(preflight).fallback(method_not_allowed),
-            )
-            .route(
-                "/health",
-                get(health).options(preflight).fallback(method_not_allowed),
-            )
-            .route(
-                "/openapi.json",
-                get(description)
-                    .options(preflight)
-                    .fallback(method_not_allowed),
-            )
+            .route("/", read_only(home))
+            .route("/page/page.css", read_only(style))
+            .route("/page/page.js", read_only(script))
+            .route("/page/facts.json", read_only(facts))
+            .route("/docs", read_only(docs))
+            .route("/health", read_only(health))
+            .route("/openapi.json", read_only(description))
             .route(
                 "/execute",
                 post(execute)
@@ -245,6 +223,15 @@ async fn style(State(shared): State<Arc<Shared>>, asked: HeaderMap) -> Response 
 
 async fn script(State(shared): State<Arc<Shared>>, asked: HeaderMap) -> Response {
     shared.page.script(&asked)
+}
+
+/// A path that is only read.
+fn read_only<H, T>(handler: H) -> MethodRouter<Arc<Shared>>
+where
+    H: Handler<T, Arc<Shared>>,
+    T: 'static,
+{
+    get(handler).options(preflight).fallback(method_not_allowed)
 }
 
 /// What the page shows before anything has run: the settings, and how things are for whoever asks.
