@@ -34,7 +34,7 @@ use wire::{Files, FromWatch, Limits, Members, Over, Run, Tier, ToWatch, UnitId, 
 use super::processes::Process;
 use crate::gvisor::OVERHEAD_BYTES;
 use crate::sys::{self, Side, SingleThread};
-use crate::walls::{Doing, WallError, seccomp};
+use crate::walls::{Doing, WallError, limits, seccomp};
 
 /// What the kernel calls a shared mapping without a file.
 const SHARED_MAPPING: &str = "/dev/zero (deleted)";
@@ -247,7 +247,9 @@ impl Counter {
         }
         let bytes_left = self.limits.workspace_bytes_max;
         let bytes_left = files::below(folder, self.limits.workspace_files_max, bytes_left);
-        let bytes_left = bytes_left.and_then(|left| files::without_name(members, left));
+        let bytes_left = bytes_left.and_then(|left| {
+            files::without_name(members, limits::file_bytes_max(&self.limits), left)
+        });
         bytes_left.is_none().then_some(Over::Disk)
     }
 }

@@ -17,6 +17,12 @@ const LOCKED_BYTES_MAX: u64 = 64 << 10;
 /// Pending signals and POSIX timers.
 const SIGNALS_PENDING_MAX: u64 = 64;
 
+/// The most that a run can have in one file. Bytes.
+#[must_use]
+pub fn file_bytes_max(limits: &Limits) -> u64 {
+    FILE_BYTES_MAX.max(limits.workspace_bytes_max)
+}
+
 /// What resource limits bound beside what holds for every process.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
@@ -87,10 +93,7 @@ fn table(limits: &Limits, bounds: Bounds) -> impl Iterator<Item = (Resource, u64
     let of_every_kernel = [
         (Resource::Core, 0),
         (Resource::Cpu, u64::from(limits.cpu_seconds_max)),
-        (
-            Resource::Fsize,
-            FILE_BYTES_MAX.max(limits.workspace_bytes_max),
-        ),
+        (Resource::Fsize, file_bytes_max(limits)),
         (Resource::Nofile, DESCRIPTORS_MAX),
         (Resource::Stack, STACK_BYTES_MAX),
         (Resource::Memlock, LOCKED_BYTES_MAX),

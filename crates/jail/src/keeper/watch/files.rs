@@ -15,10 +15,8 @@ use super::{numbers, read};
 
 /// Folders and fifos of our own making that are not the run's: `work` and `tmp`.
 const OURS: u32 = 2;
-/// What a file may have at most that nobody can look at any more: as much as a file may have. Bytes.
-const UNSEEN_BYTES: u64 = 64 << 20;
 /// Bytes of a block, as the kernel counts them.
-const BLOCK_BYTES: u64 = 512;
+pub(super) const BLOCK_BYTES: u64 = 512;
 
 /// Of so many bytes in so many files, what is left when those below a folder are taken off; `None` if
 /// they are more, or cannot be counted.
@@ -64,8 +62,9 @@ fn open(parent: impl AsFd, path: &Path, resolve: ResolveFlags) -> Option<OwnedFd
 }
 
 /// What is left of so many bytes when files are taken off that have no name any more, but that these
-/// processes have open or mapped; `None` if they are more.
-pub(super) fn without_name(members: &[i32], bytes_max: u64) -> Option<u64> {
+/// processes have open or mapped; `None` if they are more. One that is only mapped can be looked at by nobody,
+/// and counts as `unseen_bytes`: as much as a file may have.
+pub(super) fn without_name(members: &[i32], unseen_bytes: u64, bytes_max: u64) -> Option<u64> {
     let mut unnamed: BTreeMap<(u64, u64), u64> = BTreeMap::new();
     for pid in members {
         for thread in threads(*pid) {
@@ -83,8 +82,7 @@ pub(super) fn without_name(members: &[i32], bytes_max: u64) -> Option<u64> {
         let maps = threads(*pid)
             .find_map(|thread| read(&format!("{thread}/maps")).filter(|maps| !maps.is_empty()));
         for file in maps.unwrap_or_default().lines().filter_map(deleted) {
-            // Its descriptor is closed: it may be as large as a file may be.
-            unnamed.entry(file).or_insert(UNSEEN_BYTES);
+            unnamed.entry(file).or_insert(unseen_bytes);
         }
     }
     let mut sizes = unnamed.into_values();
@@ -139,8 +137,8 @@ mod tests {
         let own = i32::try_from(std::process::id()).unwrap();
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(&vec![1; 3 << 20]).unwrap();
-        assert_eq!(without_name(&[own], 3 << 19), None);
-        assert!(without_name(&[own], 1 << 40).is_some());
+        assert_eq!(without_name(&[own], 64 << 20, 3 << 19), None);
+        assert!(without_name(&[own], 64 << 20, 1 << 40).is_some());
     }
 
     #[test]

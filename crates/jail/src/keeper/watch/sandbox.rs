@@ -4,12 +4,11 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
+use super::files::BLOCK_BYTES;
 use super::{kib, numbers, of_a_living_thread, read};
 
 /// What the file's name begins with, as the kernel shows descriptors.
 const MEMORY: &str = "/memfd:runsc-memory";
-/// Bytes of a block, as the kernel counts them.
-const BLOCK_BYTES: u64 = 512;
 
 /// What these processes of a sandbox have: pages of the program, and what its kernel keeps for it. Bytes.
 pub(super) fn bytes(members: &[i32]) -> u64 {
