@@ -16,7 +16,7 @@ use crate::confine::{self, Entry, Place, Walls};
 use crate::sys::{self, SingleThread};
 use crate::walls::landlock::Grant;
 use crate::walls::seccomp::Filter;
-use crate::walls::{Doing, WallError, verify};
+use crate::walls::{Doing, WallError, verify_no_interface};
 
 /// The descriptor number of the keeper's socket in a zygote.
 pub const CONTROL: i32 = 3;
@@ -57,7 +57,8 @@ impl Zygote {
         let control = sys::inherited(CONTROL).doing("find the keeper's socket")?;
         let (tier, grants) = match hear_ground(control)? {
             Ground::Native => {
-                verify_network()?;
+                let interfaces = std::fs::read_to_string("/proc/self/net/dev");
+                verify_no_interface(&interfaces.doing("list interfaces")?)?;
                 (Tier::Native, Vec::new())
             }
             Ground::Landlock {
@@ -278,15 +279,6 @@ fn hear_ground(control: BorrowedFd<'_>) -> Result<Ground, WallError> {
         })) => Ok(ground),
         _ => Err(std::io::Error::other("it said something else")).doing("hear the keeper first"),
     }
-}
-
-fn verify_network() -> Result<(), WallError> {
-    let interfaces = std::fs::read_to_string("/proc/self/net/dev").doing("list interfaces")?;
-    let others = interfaces
-        .lines()
-        .skip(2)
-        .filter(|line| !line.trim_start().starts_with("lo:"));
-    verify(others.count() == 0, "that there is no network interface")
 }
 
 fn grants(readable: &[PathBuf], executable: &[PathBuf]) -> Result<Vec<Grant>, WallError> {

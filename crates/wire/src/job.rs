@@ -7,6 +7,16 @@
 //! The unit closes the socket before the first byte of user code. If it could not parse the
 //! program it first says so: `S` and Python's message.
 
+use std::io::{self, IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::io::Errno;
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags,
+};
+
 /// The version byte of [`head`].
 pub const VERSION: u8 = 1;
 /// Flag: imports are held to the configured list.
@@ -23,6 +33,46 @@ pub const ASKS: u8 = b'A';
 pub const STDIN: u8 = b'G';
 /// First byte of what a unit or an init says when it could not raise a wall; the reason follows.
 pub const FAILED: u8 = b'F';
+
+/// Sends one word with a descriptor beside it.
+///
+/// # Errors
+///
+/// The kernel's.
+pub fn send_word(socket: impl AsFd, word: u8, beside: BorrowedFd<'_>) -> io::Result<()> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut ancillary = SendAncillaryBuffer::new(&mut space);
+    let descriptors = [beside];
+    if !ancillary.push(SendAncillaryMessage::ScmRights(&descriptors)) {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    let word = [word];
+    let parts = [IoSlice::new(&word)];
+    rustix::net::sendmsg(socket, &parts, &mut ancillary, SendFlags::NOSIGNAL)?;
+    Ok(())
+}
+
+/// Receives what is said, and the descriptor beside it, if one is there: how many bytes, and which.
+///
+/// # Errors
+///
+/// The kernel's.
+pub fn receive_words(
+    socket: impl AsFd,
+    room: &mut [u8],
+    flags: RecvFlags,
+) -> Result<(usize, Option<OwnedFd>), Errno> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+    let mut parts = [IoSliceMut::new(room)];
+    let heard = rustix::net::recvmsg(socket, &mut parts, &mut ancillary, flags)?;
+    let mut descriptors = ancillary.drain().filter_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(descriptors) => Some(descriptors),
+        _ => None,
+    });
+    let descriptor = descriptors.next().and_then(|mut first| first.next());
+    Ok((heard.bytes, descriptor))
+}
 
 /// The bytes that precede the code. `None` if the code is longer than the form can say.
 #[must_use]

@@ -4,12 +4,9 @@
 //! to say; it is found and ended by its process group, which nothing in it can leave; and the keeper is
 //! asked for each process that it wants to make, since the kernel counts those of the whole user.
 
-use std::io::IoSlice;
-use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::io::Errno;
-use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
 use rustix::process::Signal;
 
 use super::{JOB, ROOM_BYTES, Run, Status, Walls, count_descriptors, device_is_refused, folders};
@@ -49,16 +46,7 @@ pub(super) fn on_the_host(own_box: &OwnedFd, run: Run, walls: &Walls) -> Result<
 /// Gives the keeper what it is asked on.
 fn hand_over(asks: &OwnedFd) -> Result<(), WallError> {
     let job = sys::inherited(JOB).doing("find the job's socket")?;
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-    let mut ancillary = SendAncillaryBuffer::new(&mut space);
-    let descriptors = [asks.as_fd()];
-    let fits = ancillary.push(SendAncillaryMessage::ScmRights(&descriptors));
-    verify(fits, "that a descriptor fits")?;
-    let said = [wire::job::ASKS];
-    let parts = [IoSlice::new(&said)];
-    rustix::net::sendmsg(job, &parts, &mut ancillary, SendFlags::NOSIGNAL)
-        .doing("have the keeper asked")?;
-    Ok(())
+    wire::job::send_word(job, wire::job::ASKS, asks.as_fd()).doing("have the keeper asked")
 }
 
 /// Reads every wall back, from inside.

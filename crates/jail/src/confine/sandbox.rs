@@ -4,20 +4,18 @@
 //! what that kernel offers: a program that gets hold of it has to get out of it still, but one that cannot
 //! make the calls in question does not even begin.
 
-use std::io::IoSliceMut;
-use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::Mode;
 use rustix::io::Errno;
-use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
+use rustix::net::RecvFlags;
 use wire::{Limits, Tier};
 
 use super::{HOST_NAME, JOB, ROOM_BYTES, Status, count_descriptors};
 use crate::sys;
 use crate::walls::limits::{Bounds, Kernel};
 use crate::walls::seccomp::{self, Filter};
-use crate::walls::{Doing, WallError, limits, read_into, template, verify};
+use crate::walls::{Doing, WallError, limits, read_into, template, verify, verify_no_interface};
 
 /// Raises every wall of this kernel's on this process, verifies it, and says how that went. The job's socket
 /// is in its place; standard input comes over it.
@@ -73,19 +71,9 @@ fn seconds_used() -> u32 {
 
 /// What the keeper has put beside its one word.
 fn standard_input(job: BorrowedFd<'_>) -> Result<OwnedFd, WallError> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-    let mut word = [0];
-    let mut parts = [IoSliceMut::new(&mut word)];
-    rustix::net::recvmsg(job, &mut parts, &mut ancillary, RecvFlags::empty())
-        .doing("take standard input")?;
-    let mut descriptors = ancillary.drain().filter_map(|message| match message {
-        RecvAncillaryMessage::ScmRights(descriptors) => Some(descriptors),
-        _ => None,
-    });
-    descriptors
-        .next()
-        .and_then(|mut first| first.next())
+    let (_, stdin) =
+        wire::job::receive_words(job, &mut [0], RecvFlags::empty()).doing("take standard input")?;
+    stdin
         .ok_or_else(|| std::io::Error::other("it did not come"))
         .doing("take standard input")
 }
@@ -115,11 +103,7 @@ fn stands(walls: &Limits, bounds: Bounds) -> Result<(), WallError> {
     let name = rustix::system::uname();
     verify(name.nodename() == HOST_NAME, "the host name")?;
     let interfaces = read_into(c"/proc/net/dev", &mut room).doing("list interfaces")?;
-    let others = interfaces
-        .lines()
-        .skip(2)
-        .filter(|line| !line.trim_start().starts_with("lo:"));
-    verify(others.count() == 0, "that there is no network interface")?;
+    verify_no_interface(interfaces)?;
     let descriptors = count_descriptors().doing("count our descriptors")?;
     // 0 to 3, and the one that counts.
     verify(descriptors == 5, "that there are no other descriptors")

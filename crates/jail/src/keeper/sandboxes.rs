@@ -2,11 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{IoSlice, Write};
-use std::mem::MaybeUninit;
+use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
 use rustix::process::Signal;
 use rustix::thread::LinkNameSpaceType;
 use wire::{Exit, FromInit, Kind, Limits, Setup};
@@ -21,7 +19,7 @@ use crate::gvisor::{self, config, init::Init};
 use crate::sys::{self, Side, SingleThread, clone_flags};
 use crate::walls::cgroup::Leaf;
 use crate::walls::template::Form;
-use crate::walls::{Doing, WallError, verify};
+use crate::walls::{Doing, WallError};
 
 /// Sandboxes that warm at once: each has a processor busy for most of a second or more, and programs run
 /// meanwhile.
@@ -249,16 +247,8 @@ pub(super) fn send_standard_input(
     ends: &ServerEnds,
     unit_ends: &UnitEnds,
 ) -> Result<(), WallError> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-    let mut ancillary = SendAncillaryBuffer::new(&mut space);
-    let descriptors = [unit_ends.standard_input()];
-    let fits = ancillary.push(SendAncillaryMessage::ScmRights(&descriptors));
-    verify(fits, "that a descriptor fits")?;
-    let word = [wire::job::STDIN];
-    let parts = [IoSlice::new(&word)];
-    rustix::net::sendmsg(&ends.job, &parts, &mut ancillary, SendFlags::NOSIGNAL)
-        .doing("give a sandbox its standard input")?;
-    Ok(())
+    wire::job::send_word(&ends.job, wire::job::STDIN, unit_ends.standard_input())
+        .doing("give a sandbox its standard input")
 }
 
 /// What was said on the run's standard output and error before any of a caller's code ran: it is ours, and

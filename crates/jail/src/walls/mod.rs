@@ -58,6 +58,19 @@ pub fn verify(stands: bool, what: &str) -> Result<(), WallError> {
     }
 }
 
+/// Fails if the kernel's list of network interfaces, `/proc/self/net/dev`, has any but the loopback.
+///
+/// # Errors
+///
+/// If there is one.
+pub fn verify_no_interface(list: &str) -> Result<(), WallError> {
+    let others = list
+        .lines()
+        .skip(2)
+        .filter(|line| !line.trim_start().starts_with("lo:"));
+    verify(others.count() == 0, "that there is no network interface")
+}
+
 /// Reads a small file of the kernel's into `room`, which must be larger.
 ///
 /// A unit allocates nothing while it raises its walls: what the allocator touches in a fork, the

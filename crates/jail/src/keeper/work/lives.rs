@@ -1,13 +1,12 @@
 //! A unit's life in the keeper: made, ready, running, dead.
 
 use std::collections::BTreeMap;
-use std::io::{self, IoSliceMut};
-use std::mem::MaybeUninit;
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Instant;
 
 use rustix::io::Errno;
-use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
+use rustix::net::RecvFlags;
 use wire::{Exit, Frame, FromInit, FromKeeper, Kind, Members, Over, Run, Tally, UnitId};
 
 use super::super::processes::Snapshot;
@@ -55,21 +54,6 @@ fn tally(unit: &Unit, exit: Exit, cpu_seconds_max: u32) -> Tally {
         out_of_cpu: killed && exit.cpu_us >= cpu_us_max / 100 * seen,
         ..counted
     }
-}
-
-/// What a unit says on its job's socket, and the descriptor beside it, if one is there.
-fn hear(job: &OwnedFd, said: &mut [u8]) -> Result<(usize, Option<OwnedFd>), Errno> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-    let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
-    let mut parts = [IoSliceMut::new(said)];
-    let heard = rustix::net::recvmsg(job, &mut parts, &mut ancillary, flags)?;
-    let mut descriptors = ancillary.drain().filter_map(|message| match message {
-        RecvAncillaryMessage::ScmRights(descriptors) => Some(descriptors),
-        _ => None,
-    });
-    let descriptor = descriptors.next().and_then(|mut first| first.next());
-    Ok((heard.bytes, descriptor))
 }
 
 impl Keeper {
@@ -267,7 +251,8 @@ impl Keeper {
     /// A unit says that its walls stand, or which one does not.
     fn hear_unit(&mut self, id: UnitId, ends: ServerEnds) -> Result<(), ServerGone> {
         let mut said = [0; 512];
-        let (count, descriptor) = match hear(&ends.job, &mut said) {
+        let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
+        let (count, descriptor) = match wire::job::receive_words(&ends.job, &mut said, flags) {
             Err(Errno::AGAIN | Errno::INTR) => {
                 if let Some((unit, _)) = self.units.get_mut(&id) {
                     unit.phase = Phase::Entering(ends);
@@ -378,6 +363,9 @@ impl Keeper {
 
     /// Answers the runs that wait for a process, and buries those of which nothing is left.
     pub(super) fn tend_groups(&mut self) -> Result<(), ServerGone> {
+        if !matches!(self.ground, Ground::Landlock(_)) {
+            return Ok(());
+        }
         let mut gone = Vec::new();
         let mut snapshot = Snapshot::default();
         for (id, (unit, _)) in &mut self.units {
