@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::case::Case;
-use crate::cases::{Wrong, lacking, run};
+use crate::cases::{IN_GVISOR, Wrong, gvisor, lacking, run};
 use crate::harness::server::GONE_MAX;
 use crate::harness::{Server, User, machine, skip, tell, wait_for};
 use crate::leaks::Standing;
@@ -31,18 +31,39 @@ const DESCRIPTORS_MORE: usize = 8;
 #[test]
 #[ignore = "a minute at full load, or what HOGNOSE_SOAK_SECONDS says"]
 fn good_and_hostile_programs_side_by_side() {
-    soak(User::Ourselves);
+    soak(User::Ourselves, &[]);
 }
 
 #[test]
 #[ignore = "a minute at full load, or what HOGNOSE_SOAK_SECONDS says"]
 fn good_and_hostile_programs_side_by_side_for_an_ordinary_user() {
     match User::ordinary() {
-        Ok(user) => soak(user),
+        Ok(user) => soak(user, &[]),
         Err(why) => skip(
             "good_and_hostile_programs_side_by_side_for_an_ordinary_user",
             &why,
         ),
+    }
+}
+
+#[test]
+#[ignore = "a minute at full load, or what HOGNOSE_SOAK_SECONDS says"]
+fn good_and_hostile_programs_side_by_side_in_a_container() {
+    match User::container() {
+        Ok(user) => soak(user, &[]),
+        Err(why) => skip(
+            "good_and_hostile_programs_side_by_side_in_a_container",
+            &why,
+        ),
+    }
+}
+
+#[test]
+#[ignore = "a minute at full load, or what HOGNOSE_SOAK_SECONDS says"]
+fn good_and_hostile_programs_side_by_side_in_gvisor() {
+    match gvisor() {
+        Ok(()) => soak(User::Ourselves, &IN_GVISOR),
+        Err(why) => skip("good_and_hostile_programs_side_by_side_in_gvisor", &why),
     }
 }
 
@@ -54,14 +75,14 @@ struct Sum {
     wrong: Vec<String>,
 }
 
-fn soak(user: User) {
+fn soak(user: User, settings: &[(&str, &str)]) {
     let _machine = machine();
     let seconds = std::env::var_os("HOGNOSE_SOAK_SECONDS").map(|text| {
         let text = text.to_str().and_then(|text| text.parse().ok());
         text.expect("HOGNOSE_SOAK_SECONDS is a number")
     });
     let seconds = seconds.unwrap_or(SECONDS);
-    let server = Server::start(user, &[]);
+    let server = Server::start(user, settings);
     let mut cases = Case::all("good");
     cases.extend(Case::all("hostile"));
     let lacking = lacking(&server, &cases);
@@ -113,8 +134,9 @@ fn soak(user: User) {
     let first = median(times.iter().take(tenth).copied().collect());
     let last = median(times.iter().rev().take(tenth).copied().collect());
     tell(&format!(
-        "soak{}, {seconds} s: {} held, {} late, {} wrong; print(1) {} times, p50 {:.2} ms in the first tenth, {:.2} ms in the last",
+        "soak{} ({}), {seconds} s: {} held, {} late, {} wrong; print(1) {} times, p50 {:.2} ms in the first tenth, {:.2} ms in the last",
         user.words(),
+        server.isolation(),
         sum.held,
         sum.late,
         sum.wrong.len(),
