@@ -209,6 +209,22 @@ impl Unit {
         }
     }
 
+    /// Its processes on the host, where it is ended by those.
+    pub(super) const fn group(&self) -> Option<&Group> {
+        match &self.life {
+            Life::Group(group) => Some(group),
+            Life::Init(_) | Life::Sandbox(_) => None,
+        }
+    }
+
+    /// The same, to be changed.
+    pub(super) const fn group_mut(&mut self) -> Option<&mut Group> {
+        match &mut self.life {
+            Life::Group(group) => Some(group),
+            Life::Init(_) | Life::Sandbox(_) => None,
+        }
+    }
+
     /// Kills every process of the unit; `epoll` is where its preparation is heard of.
     pub(super) fn kill(&mut self, epoll: &OwnedFd) {
         self.hear_no_more(epoll);

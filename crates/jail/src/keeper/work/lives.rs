@@ -9,6 +9,7 @@ use rustix::io::Errno;
 use rustix::net::RecvFlags;
 use wire::{Exit, Frame, FromInit, FromKeeper, Kind, Members, Over, Run, Tally, UnitId};
 
+use super::super::group::Group;
 use super::super::processes::Snapshot;
 use super::super::unit::{Ground, Life, Order, Parts, Phase, ServerEnds, Unit};
 use super::super::watch::{self, Watch};
@@ -37,7 +38,7 @@ fn tally(unit: &Unit, exit: Exit, cpu_seconds_max: u32) -> Tally {
         Life::Init(_) | Life::Group(_) => CPU_PERCENT_SEEN,
     };
     let is_over = |what| unit.over == Some(what);
-    let was_refused = matches!(&unit.life, Life::Group(group) if group.was_refused());
+    let was_refused = unit.group().is_some_and(Group::was_refused);
     let counted = match unit.life {
         // The processes of a sandbox are its own, and those of its program are counted inside.
         Life::Sandbox(_) => Tally {
@@ -111,7 +112,7 @@ impl Keeper {
                     // Its end is told when its init is dead.
                     Some((unit, _)) => {
                         unit.kill(&self.epoll);
-                        if let Life::Group(group) = &mut unit.life {
+                        if let Some(group) = unit.group_mut() {
                             // The zygote was not told of it.
                             group.is_over();
                         }
@@ -267,7 +268,7 @@ impl Keeper {
                 return Ok(());
             };
             unit.phase = Phase::Entering(ends);
-            if let Life::Group(group) = &mut unit.life {
+            if let Some(group) = unit.group_mut() {
                 let asks = group.asks_on(asks, tasks_max);
                 // If nobody listens, whoever asks waits, until its time is over.
                 let _listened_to = add(&self.epoll, asks.as_fd(), Source::Asks(id));
@@ -344,7 +345,7 @@ impl Keeper {
     pub(super) fn unit_is_forked(&mut self, id: UnitId, pid: i32, pidfd: Option<OwnedFd>) {
         if let Some((unit, _)) = self.units.get_mut(&id) {
             unit.pid = Some(pid);
-            if let Life::Group(group) = &mut unit.life {
+            if let Some(group) = unit.group_mut() {
                 group.led_by(pid, pidfd);
                 unit.members = Some(Members::Group(pid));
             }
@@ -354,7 +355,7 @@ impl Keeper {
     /// A run asks for a process.
     pub(super) fn hear_question(&mut self, id: UnitId) {
         if let Some((unit, _)) = self.units.get_mut(&id)
-            && let Life::Group(group) = &mut unit.life
+            && let Some(group) = unit.group_mut()
             && let Some(asks) = group.hear_question()
         {
             forget(&self.epoll, &asks);
@@ -369,7 +370,7 @@ impl Keeper {
         let mut gone = Vec::new();
         let mut snapshot = Snapshot::default();
         for (id, (unit, _)) in &mut self.units {
-            if let Life::Group(group) = &mut unit.life
+            if let Some(group) = unit.group_mut()
                 && group.is_urgent()
             {
                 group.answer(&mut snapshot);
@@ -438,7 +439,7 @@ impl Keeper {
         let Some((unit, _)) = self.units.get_mut(&id) else {
             return Ok(());
         };
-        if let Life::Group(group) = &mut unit.life {
+        if let Some(group) = unit.group_mut() {
             group.is_over();
         }
         if matches!(unit.phase, Phase::Entering(_)) {

@@ -12,7 +12,8 @@ use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::io::Errno;
 use wire::{FromKeeper, Kind, Setup, ToKeeper, UnitId, Wall, WireError};
 
-use super::unit::{Ground, Life, Phase, Unit};
+use super::group::Group;
+use super::unit::{Ground, Phase, Unit};
 use super::watch::Watch;
 use super::zygotes::{Zygote, ZygoteId};
 use super::{Guest, Standing};
@@ -307,7 +308,7 @@ impl Keeper {
     fn is_urgent(&self) -> bool {
         self.units
             .values()
-            .any(|(unit, _)| matches!(&unit.life, Life::Group(group) if group.is_urgent()))
+            .any(|(unit, _)| unit.group().is_some_and(Group::is_urgent))
     }
 
     fn needs_ticks(&self) -> bool {

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use wire::{Frame, FromKeeper, FromZygote, Kind, UnitId};
 
-use super::super::unit::{Ground, Life};
+use super::super::unit::Ground;
 use super::super::zygotes::{self, Bounds, FORKS_MAX, Zygote, ZygoteId};
 use super::super::{reap_all, start};
 use super::{
@@ -44,7 +44,7 @@ impl Keeper {
             FromZygote::Exited { unit, exit } => self.program_ended(unit, exit),
             FromZygote::Failed { unit, reason } => {
                 if let Some((unit, _)) = self.units.get_mut(&unit)
-                    && let Life::Group(group) = &mut unit.life
+                    && let Some(group) = unit.group_mut()
                 {
                     group.is_over();
                 }
@@ -130,7 +130,7 @@ impl Keeper {
             .collect();
         for unit in orphans {
             if let Some((unit, _)) = self.units.get_mut(&unit)
-                && let Life::Group(group) = &mut unit.life
+                && let Some(group) = unit.group_mut()
             {
                 group.inherit();
             }
