@@ -18,6 +18,8 @@ use rustix::mount::{
 use rustix::thread::UnshareFlags;
 use wire::Tier;
 
+use crate::walls::landlock::{ABI_MIN, ABI_MIN_ALONE};
+
 /// One thing that a wall needs, and how the host stands to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
@@ -77,10 +79,6 @@ const USER: &str = "user namespaces";
 const TMPFS: &str = "detached tmpfs";
 /// The wall within the kernel's own checks.
 const LANDLOCK: &str = "Landlock";
-/// The oldest Landlock that covers truncating a file.
-const LANDLOCK_LEAST: u32 = 3;
-/// The Landlock that also keeps signals and abstract sockets in.
-const LANDLOCK_WHOLE: u32 = 6;
 /// The oldest kernel that counts processes by user namespace.
 const KERNEL_LEAST: (u32, u32) = (5, 14);
 
@@ -148,8 +146,7 @@ pub fn look(attempted: &str, tiers: &[Tier]) -> Vec<Finding> {
     let hindrance = Hindrance::of_host();
     let mut findings = vec![kernel(&rustix::system::uname().release().to_string_lossy())];
     let landlock_abi = steps.get(LANDLOCK).copied().unwrap_or(0);
-    let stands_in = tiers.contains(&Tier::Landlock)
-        && i64::from(landlock_abi) >= crate::walls::landlock::ABI_MIN_ALONE;
+    let stands_in = tiers.contains(&Tier::Landlock) && i64::from(landlock_abi) >= ABI_MIN_ALONE;
     findings.extend(namespaces(&steps, hindrance, stands_in));
     findings.push(landlock(steps.get(LANDLOCK).copied()));
     findings.push(seccomp(&read("/proc/sys/kernel/seccomp/actions_avail")));
@@ -260,10 +257,10 @@ fn namespaces(steps: &BTreeMap<&str, i32>, hindrance: Hindrance, stands_in: bool
 }
 
 fn landlock(abi: Option<i32>) -> Finding {
-    let abi = abi.and_then(|abi| u32::try_from(abi).ok()).unwrap_or(0);
+    let abi = abi.map_or(0, i64::from);
     match abi {
-        LANDLOCK_WHOLE.. => Finding::good(LANDLOCK, format!("ABI {abi}")),
-        LANDLOCK_LEAST.. => Finding::bad(
+        ABI_MIN_ALONE.. => Finding::good(LANDLOCK, format!("ABI {abi}")),
+        ABI_MIN.. => Finding::bad(
             State::Weaker,
             LANDLOCK,
             format!(
@@ -277,7 +274,7 @@ fn landlock(abi: Option<i32>) -> Finding {
             format!("ABI {abi}"),
             "hognose needs ABI 3: update to Linux 6.2 or newer",
         ),
-        0 => Finding::bad(
+        _ => Finding::bad(
             State::Missing,
             LANDLOCK,
             "not there",

@@ -17,7 +17,7 @@ use crate::sys::{self, LandlockHandled};
 
 /// The least that is accepted: with ABI 3 (Linux 6.2) truncation is covered.
 pub const ABI_MIN: i64 = 3;
-/// The least where Landlock alone keeps a run from signals to the host's processes: ABI 6 (Linux 6.12).
+/// The least where Landlock alone keeps a run from signals and abstract sockets of the host: ABI 6 (Linux 6.12).
 pub const ABI_MIN_ALONE: i64 = 6;
 
 const EXECUTE: u64 = 1;
@@ -171,7 +171,7 @@ where
 ///
 /// The kernel's.
 pub fn set_apart() -> Result<(), WallError> {
-    let scopes = sys::landlock_abi().doing("ask for Landlock")? >= 6;
+    let scopes = sys::landlock_abi().doing("ask for Landlock")? >= ABI_MIN_ALONE;
     // Something must be handled; the first was refused before. The second is refused by every domain
     // that does not grant it, handled or not.
     let handled = LandlockHandled {
