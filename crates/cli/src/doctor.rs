@@ -230,7 +230,8 @@ fn listening(config: &Config) -> Finding {
     reason = "no caller, no ticket: the program is our own"
 )]
 fn trial(config: &Config, environment: &Environment) -> anyhow::Result<Finding> {
-    let setup = config.setup(environment.runtime(), vec![Kind::Core]);
+    let runtime = environment.runtime();
+    let setup = |tier| config.setup(tier, &runtime, &[Kind::Core]);
     let job = Job {
         code: "print(6 * 7)".to_owned(),
         stdin: Vec::new(),

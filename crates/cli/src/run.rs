@@ -141,7 +141,7 @@ fn kind_of(code: &str) -> Kind {
 async fn outcome(config: Config, runtime: Runtime, job: Job) -> anyhow::Result<Option<Outcome>> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    let setup = config.setup(runtime, vec![job.kind]);
+    let setup = |tier| config.setup(tier, &runtime, &[job.kind]);
     let one_of = |kind| usize::from(kind == job.kind);
     let units = PoolSettings {
         core: one_of(Kind::Core),

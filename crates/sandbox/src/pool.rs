@@ -168,24 +168,20 @@ struct Route {
 }
 
 impl Pool {
-    /// Starts with the first tier of `isolation` that this host can raise; `setup` is for whichever it is.
-    /// That another was tried in vain goes to the log.
+    /// Starts with the first tier of `isolation` that this host can raise; `setup` says what a keeper of a tier
+    /// is told. That another was tried in vain goes to the log.
     ///
     /// # Errors
     ///
     /// [`Fault::KeeperStart`] where there is none, with what hinders each and the remedy.
     pub async fn start(
         isolation: Isolation,
-        setup: Setup,
+        setup: impl Fn(Tier) -> Setup,
         settings: PoolSettings,
     ) -> Result<Self, Fault> {
         let mut reasons = Vec::new();
         for tier in isolation.candidates() {
-            let setup = Setup {
-                tier,
-                ..setup.clone()
-            };
-            match Self::start_tier(setup, settings).await {
+            match Self::start_tier(setup(tier), settings).await {
                 Ok(pool) => {
                     if !reasons.is_empty() {
                         let (isolation, hindered) = (tier.name(), reasons.join("; "));

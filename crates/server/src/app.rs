@@ -102,7 +102,8 @@ impl App {
         store: Store,
     ) -> Result<Self, StartError> {
         let python = runtime.version;
-        let setup = config.setup(runtime, kinds(config));
+        let kinds = kinds(config);
+        let setup = |tier| config.setup(tier, &runtime, &kinds);
         let pool = Pool::start(config.isolation, setup, config.pool).await?;
         Ok(Self::new(
             config,

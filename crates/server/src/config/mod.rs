@@ -231,17 +231,17 @@ pub fn load(
 }
 
 impl Config {
-    /// What a keeper is told, by these settings; the tier is for [`sandbox::Pool`] to choose.
+    /// What a keeper of this tier is told, by these settings.
     #[must_use]
-    pub fn setup(&self, runtime: Runtime, kinds: Vec<Kind>) -> Setup {
+    pub fn setup(&self, tier: Tier, runtime: &Runtime, kinds: &[Kind]) -> Setup {
         Setup {
-            tier: Tier::Native,
+            tier,
             runsc: self.runsc.clone(),
             scratch: self.data_dir.clone(),
-            runtime,
+            runtime: runtime.clone(),
             limits: self.limits,
             imports_allowed: self.imports_allowed.clone(),
-            kinds,
+            kinds: kinds.to_vec(),
         }
     }
 }
