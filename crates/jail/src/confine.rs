@@ -153,6 +153,7 @@ fn in_namespaces(
     user::raise(user)?;
     rustix::process::chdir(template::BOX).doing("enter the run's box")?;
     folders().doing("make the run's folders")?;
+    limits::offer_first()?;
     limits::raise(&walls.limits, walls.bounds(true))?;
     // The capabilities of the new user namespace go before anything could use them; from here on
     // nothing can be got back.

@@ -255,6 +255,41 @@ fn a_keeper_without_room_for_processes_waits_for_it() {
 }
 
 #[test]
+fn without_memory_programs_end_first_and_the_server_goes_on() {
+    let _machine = machine();
+    let name = "without_memory_programs_end_first_and_the_server_goes_on";
+    let bounded = match BoundedMemory::make() {
+        Ok(bounded) => bounded,
+        Err(why) => return skip(name, &why),
+    };
+    let first = format!("echo 0 > {}", bounded.door().display());
+    let server = Server::start_after(&first, User::Ourselves, &SMALL);
+    let parts = settled(&server);
+    let stay: Vec<Process> = [server.process(), parts.outer_keeper, parts.inner_keeper]
+        .into_iter()
+        .chain(parts.zygotes)
+        .collect();
+
+    // Files are nobody's, so that the kernel looks for somebody to end who is large otherwise: the zygote, if
+    // it had the choice.
+    bounded.leave(32 << 20);
+    let answer = server.run(
+        "import os\nblock = b'x' * (1 << 20)\nwith open('f', 'wb') as f:\n    for _ in range(60): f.write(block)\n",
+    );
+    assert_eq!(answer.status, 400, "{}", answer.json());
+    assert_eq!(answer.text("/error_details/type"), "RuntimeError");
+    assert_eq!(answer.text("/execution_result/limit_hit"), "memory");
+    assert_eq!(bounded.killed(), 0, "runs have cgroups of their own");
+
+    bounded.leave(1 << 30);
+    recovers(&server);
+    for process in stay {
+        assert!(process.lives(), "{process:?}; the log: {}", server.log());
+    }
+    server.stop();
+}
+
+#[test]
 fn a_zygote_or_keeper_that_hangs_is_replaced_and_jobs_wait_for_the_next() {
     /// Less than what either is given.
     const HANGS: Duration = Duration::from_secs(7);
@@ -359,6 +394,57 @@ fn a_deleted_environment_is_missed_by_the_next_zygote_only_until_it_is_back() {
     });
     assert_eq!(server.run("import numpy").status, 200);
     server.stop();
+}
+
+/// A cgroup that bounds the memory of everything in it, gone with the test.
+#[derive(Debug)]
+struct BoundedMemory(PathBuf);
+
+impl BoundedMemory {
+    /// As a host with so little memory, or the container around a server.
+    fn make() -> Result<Self, String> {
+        if !rustix::process::geteuid().is_root() {
+            return Err("only root makes cgroups".to_owned());
+        }
+        let own = fs::read_to_string("/proc/self/cgroup").expect("/proc is mounted");
+        let own = own.lines().find_map(|line| line.split_once(":memory:"));
+        let (_, own) = own.ok_or("memory is not counted by cgroup v1 here")?;
+        let name = format!("bounded-{}", std::process::id());
+        let below = Path::new("/sys/fs/cgroup/memory").join(own.trim_start_matches('/'));
+        let folder = below.join(name);
+        fs::create_dir_all(&folder).map_err(|error| format!("no cgroup can be made: {error}"))?;
+        Ok(Self(folder))
+    }
+
+    /// Where a process enters.
+    fn door(&self) -> PathBuf {
+        self.0.join("tasks")
+    }
+
+    fn number(&self, file: &str, key: &str) -> u64 {
+        let text = fs::read_to_string(self.0.join(file)).expect("the kernel tells it");
+        let text = text.lines().find_map(|line| line.strip_prefix(key));
+        let number = text.and_then(|number| number.trim().parse().ok());
+        number.expect("it is a number")
+    }
+
+    /// Leaves so much more than what is in use. Bytes.
+    fn leave(&self, bytes: u64) {
+        let max = self.number("memory.usage_in_bytes", "") + bytes;
+        let written = fs::write(self.0.join("memory.limit_in_bytes"), max.to_string());
+        written.expect("the cgroup is ours");
+    }
+
+    /// How many processes the kernel has ended here, those of runs not counted.
+    fn killed(&self) -> u64 {
+        self.number("memory.oom_control", "oom_kill ")
+    }
+}
+
+impl Drop for BoundedMemory {
+    fn drop(&mut self) {
+        drop(fs::remove_dir(&self.0));
+    }
 }
 
 /// A process that does nothing, and goes on when the test is over, should nobody have killed it.

@@ -30,6 +30,7 @@ pub(super) fn on_the_host(own_box: &OwnedFd, run: Run, walls: &Walls) -> Result<
     // Behind the keeper and the watch, which have to be quick where the kernel bounds less.
     rustix::process::setpriority_process(None, NICENESS).doing("step back")?;
     rustix::process::fchdir(own_box).doing("enter the run's box")?;
+    limits::offer_first()?;
     limits::raise(&walls.limits, walls.bounds(false))?;
     capabilities::raise_as_anybody()?;
     let grants = HOST.iter().chain(&walls.grants);

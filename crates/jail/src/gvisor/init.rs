@@ -14,7 +14,7 @@ use wire::{Exit, FromInit};
 
 use super::config;
 use crate::sys::{self, Side, SingleThread};
-use crate::walls::{Doing, WallError, cgroup, template};
+use crate::walls::{Doing, WallError, cgroup, limits, template, verify};
 
 /// Room for the description and for what runsc notes beside it. Bytes.
 const NOTES_BYTES_MAX: u64 = 1 << 20;
@@ -76,7 +76,8 @@ impl Init<'_> {
         }
         let mut byte = [0];
         let mapped = rustix::io::read(self.mapped, &mut byte).doing("hear of the users")?;
-        crate::walls::verify(mapped == 1, "that the users are mapped")?;
+        verify(mapped == 1, "that the users are mapped")?;
+        limits::offer_first()?;
         let root = (Uid::ROOT, Gid::ROOT);
         if self.maps_nobody {
             rustix::thread::set_thread_groups(&[]).doing("leave all groups")?;

@@ -1,6 +1,8 @@
 //! Resource limits of one process. What counts for a run as a whole is the cgroup's, or the
 //! keeper's watch.
 
+use std::fs;
+
 use rustix::process::{Resource, Rlimit};
 use wire::Limits;
 
@@ -22,6 +24,9 @@ const SIGNALS_PENDING_MAX: u64 = 64;
 pub fn file_bytes_max(limits: &Limits) -> u64 {
     FILE_BYTES_MAX.max(limits.workspace_bytes_max)
 }
+
+/// What the kernel adds to the size of a process when it looks for one to end: as much as there is memory.
+const OFFERED_FIRST: &str = "1000";
 
 /// What resource limits bound beside what holds for every process.
 #[derive(Debug, Clone, Copy)]
@@ -66,6 +71,19 @@ pub fn raise(limits: &Limits, bounds: Bounds) -> Result<(), WallError> {
         .doing("lower a resource limit")?;
     }
     Ok(())
+}
+
+/// Has the kernel end this process, and those that it makes, before all others where memory runs out.
+///
+/// That may be the host's, or that of a cgroup around the server. A zygote is larger than most programs, and all
+/// of its units go with it.
+///
+/// # Errors
+///
+/// The kernel's.
+pub fn offer_first() -> Result<(), WallError> {
+    fs::write("/proc/self/oom_score_adj", OFFERED_FIRST)
+        .doing("offer the run to be ended first where memory runs out")
 }
 
 /// Reads them back.
