@@ -242,6 +242,28 @@ fn a_weaker_tier_is_told_and_refused_below_the_floor() {
     }
 }
 
+/// It could not step back to where runs are, as nobody may step forward.
+#[test]
+fn who_is_nicer_than_a_run_runs_programs_too() {
+    let _machine = machine();
+    let user = match User::container() {
+        Ok(user) => user,
+        Err(why) => return skip("who_is_nicer_than_a_run_runs_programs_too", &why),
+    };
+    let (_folder, command) = command(user, "import os; print(os.getpriority(os.PRIO_PROCESS, 0))", &[]);
+    let mut nicer = new_command("nice");
+    nicer
+        .args(["-n", "10"])
+        .arg(command.get_program())
+        .args(command.get_args())
+        .current_dir(command.get_current_dir().expect("it has one"))
+        .env_remove("HOGNOSE_ISOLATION");
+    let output = nicer.stdin(Stdio::null()).output();
+    let output = output.expect("coreutils are there");
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert_eq!(text(&output.stdout), "10\n");
+}
+
 #[test]
 fn doctor_finds_a_host_fit_on_which_programs_run() {
     let _machine = machine();

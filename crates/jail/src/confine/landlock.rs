@@ -14,7 +14,7 @@ use crate::sys;
 use crate::walls::landlock::{self as rules, HOST};
 use crate::walls::{Doing, WallError, capabilities, limits, seccomp, verify};
 
-/// How nice a run is to the rest of the host; the filter keeps it so.
+/// How nice a run is to the rest of the host, at least; the filter keeps it so.
 const NICENESS: i32 = 5;
 
 /// Raises every wall of the tier on this process and verifies it. `own_box` is the run's own folder.
@@ -28,7 +28,8 @@ pub(super) fn on_the_host(own_box: &OwnedFd, run: Run, walls: &Walls) -> Result<
     // A process group of the run's own, by which all of it is found and ended; and no terminal.
     rustix::process::setsid().doing("make a session")?;
     // Behind the keeper and the watch, which have to be quick where the kernel bounds less.
-    rustix::process::setpriority_process(None, NICENESS).doing("step back")?;
+    let niceness = rustix::process::getpriority_process(None).doing("see how nice it is")?;
+    rustix::process::setpriority_process(None, niceness.max(NICENESS)).doing("step back")?;
     rustix::process::fchdir(own_box).doing("enter the run's box")?;
     limits::offer_first()?;
     limits::raise(&walls.limits, walls.bounds(false))?;
