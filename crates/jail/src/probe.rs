@@ -18,6 +18,7 @@ use rustix::mount::{
 use rustix::thread::UnshareFlags;
 use wire::Tier;
 
+use crate::walls::cgroup::{self, Room};
 use crate::walls::landlock::{ABI_MIN, ABI_MIN_ALONE};
 
 /// One thing that a wall needs, and how the host stands to it.
@@ -295,7 +296,7 @@ fn seccomp(actions: &str) -> Finding {
 /// The control groups of this process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Cgroup {
-    /// Version 2 with memory and pids controllers in a folder that may be written.
+    /// Version 2 with a memory controller, below this folder.
     Two(PathBuf),
     /// Version 1 with memory and pids hierarchies that may be written.
     One(PathBuf),
@@ -320,15 +321,13 @@ impl Cgroup {
     /// Reads `/proc/self/cgroup` and `/proc/self/mountinfo`.
     fn of(membership: &str, mounts: &str, may_write: &dyn Fn(&Path) -> bool) -> Self {
         let folder = |controller: &str| folder_of(membership, mounts, controller);
+        if let Some(room) = cgroup::room(membership, mounts).filter(Room::bounds_memory) {
+            return Self::Two(room.base);
+        }
         if let Some(folder) = folder("") {
             let controllers = read(&folder.join("cgroup.controllers").to_string_lossy());
-            let has = |name: &str| controllers.split_whitespace().any(|word| word == name);
-            if has("memory") && has("pids") {
-                return if may_write(&folder) {
-                    Self::Two(folder)
-                } else {
-                    Self::NotOurs("v2")
-                };
+            if controllers.split_whitespace().any(|word| word == "memory") {
+                return Self::NotOurs("v2");
             }
         }
         match (folder("memory"), folder("pids")) {
@@ -345,7 +344,7 @@ impl Cgroup {
             "the memory of a run is watched and its processes are counted by user namespace";
         match self {
             Self::Two(folder) => {
-                Finding::good("cgroup", format!("v2, delegated: {}", folder.display()))
+                Finding::good("cgroup", format!("v2, writable: {}", folder.display()))
             }
             Self::One(folder) => {
                 Finding::good("cgroup", format!("v1, writable: {}", folder.display()))

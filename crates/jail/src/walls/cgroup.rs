@@ -1,12 +1,14 @@
 //! Memory, processes and the share of the processor of a run as a whole.
 //!
-//! A leaf a run, below a folder of the keeper's, in the hierarchies that are writable: v2 by
-//! delegation, or v1. Leaves are used again when they are empty: making and removing one costs
+//! A leaf a run, below a folder of the keeper's, in the hierarchies that are writable: v2 where
+//! there is room (`room.rs`), or v1. Leaves are used again when they are empty: making and removing one costs
 //! three times as much as joining it.
 //!
 //! A process joins by writing `0` itself, in v1 to `tasks`. Writing its number to `cgroup.procs`
 //! from outside takes a lock of all threads, for a grace period of the kernel (measured on Linux
 //! 6.18: 11.6 ms against 0.02 ms at fifty a second), which is also why no crate does this for us.
+
+mod room;
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -15,6 +17,9 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use wire::{Limits, Tally};
+
+use self::room::Divided;
+pub use self::room::Room;
 
 /// Memory that may still be charged to an empty leaf for it to be used again. Bytes.
 const LEFTOVER_BYTES_MAX: u64 = 16 << 20;
@@ -47,6 +52,8 @@ pub struct Cgroups {
     counts_processes: bool,
     made: u64,
     free: Vec<Leaf>,
+    /// What the folder of version 2 is in.
+    divided: Option<Divided>,
 }
 
 /// One run's cgroup. Its files stay open: a leaf serves many runs, one after the other.
@@ -141,48 +148,26 @@ impl Cgroups {
             limits: *limits,
             made: 0,
             free: Vec::new(),
+            divided: None,
         })
     }
 
     fn v2(own: &str, mounts: &str, name: &str, limits: &Limits) -> Option<Self> {
-        let root = mount_of(mounts, "cgroup2", None)?;
-        let path = own.lines().find_map(|line| line.strip_prefix("0::"))?;
-        let base = root.join(path.trim_start_matches('/'));
-        let offered = fs::read_to_string(base.join("cgroup.controllers")).ok()?;
-        if !offered.split_whitespace().any(|c| c == "memory") {
-            return None;
-        }
-        // Controllers can only be passed on by a cgroup without processes of its own: whoever is
-        // here (the server, its keeper) moves to a leaf beside the runs.
-        let server = base.join("hognose-server");
-        if make(&server).is_err() {
-            return None;
-        }
-        let inside = fs::read_to_string(base.join("cgroup.procs")).ok()?;
-        for pid in inside.lines() {
-            fs::write(server.join("cgroup.procs"), pid).ok()?;
-        }
-        let wanted: Vec<_> = ["memory", "pids", "cpu"]
-            .into_iter()
-            .filter(|c| offered.split_whitespace().any(|o| o == *c))
-            .collect();
-        let control = wanted
-            .iter()
-            .map(|c| format!("+{c}"))
-            .collect::<Vec<_>>()
-            .join(" ");
-        fs::write(base.join("cgroup.subtree_control"), &control).ok()?;
-        let folder = base.join(name);
-        make(&folder).ok()?;
+        let room = room(own, mounts).filter(Room::bounds_memory)?;
+        let divided = room.divide().ok()?;
+        let folder = divided.base.join(name);
         let found = Self {
             version: Version::V2,
             folders: vec![("memory, pids, cpu", folder.clone())],
             limits: *limits,
-            counts_processes: wanted.contains(&"pids"),
+            counts_processes: divided.controllers.contains(&"pids"),
             made: 0,
             free: Vec::new(),
+            divided: Some(divided),
         };
-        fs::write(folder.join("cgroup.subtree_control"), control).ok()?;
+        let divided = found.divided.as_ref()?;
+        let made = make(&folder).and_then(|()| divided.pass_on(&folder));
+        made.inspect_err(|_| found.remove()).ok()?;
         Some(found)
     }
 
@@ -232,10 +217,13 @@ impl Cgroups {
 }
 
 impl Cgroups {
-    /// Removes every folder. All processes in them must be dead.
+    /// Removes every folder, and leaves all else as it was. All processes in them must be dead.
     pub fn remove(&self) {
         for (_, folder) in &self.folders {
             remove_tree(folder);
+        }
+        if let Some(divided) = &self.divided {
+            divided.undo();
         }
     }
 }
@@ -500,30 +488,42 @@ fn lives(pid: u32) -> bool {
         .is_some_and(|(_, rest)| !rest.starts_with('Z'))
 }
 
+/// Where cgroups of version 2 can be made, as `/proc/self/cgroup` and `/proc/self/mountinfo` tell.
+#[must_use]
+pub fn room(own: &str, mounts: &str) -> Option<Room> {
+    let root = mount_of(mounts, "cgroup2", None)?;
+    let path = own.lines().find_map(|line| line.strip_prefix("0::"))?;
+    Room::find(path, &root)
+}
+
 fn sweep(own: &str, mounts: &str) {
     for line in own.lines() {
         let mut parts = line.splitn(3, ':').skip(1);
         let (Some(controllers), Some(path)) = (parts.next(), parts.next()) else {
             continue;
         };
-        let root = if controllers.is_empty() {
-            mount_of(mounts, "cgroup2", None)
+        if controllers.is_empty() {
+            let root = mount_of(mounts, "cgroup2", None);
+            let folders = root.map(|root| Room::candidates(path, &root));
+            folders.iter().flatten().for_each(|folder| sweep_in(folder));
         } else {
-            controllers
-                .split(',')
-                .find_map(|c| mount_of(mounts, "cgroup", Some(c)))
-        };
-        let Some(base) = root.map(|root| root.join(path.trim_start_matches('/'))) else {
-            continue;
-        };
-        for entry in fs::read_dir(base).into_iter().flatten().flatten() {
-            let name = entry.file_name();
-            let pid = name
-                .to_str()
-                .and_then(|n| n.strip_prefix("hognose-")?.parse::<u32>().ok());
-            if pid.is_some_and(|pid| !lives(pid)) {
-                remove_tree(&entry.path());
+            let mut controllers = controllers.split(',');
+            let root = controllers.find_map(|c| mount_of(mounts, "cgroup", Some(c)));
+            if let Some(root) = root {
+                sweep_in(&root.join(path.trim_start_matches('/')));
             }
+        }
+    }
+}
+
+fn sweep_in(base: &Path) {
+    for entry in fs::read_dir(base).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let pid = name
+            .to_str()
+            .and_then(|n| n.strip_prefix("hognose-")?.parse::<u32>().ok());
+        if pid.is_some_and(|pid| !lives(pid)) {
+            remove_tree(&entry.path());
         }
     }
 }
