@@ -13,7 +13,7 @@ use crate::floor::{self, Python};
 use crate::load::{Load, Pace, Shot, Tally, Until, drive};
 use crate::machine::Machine;
 use crate::peer::Peer;
-use crate::processes::{Holding, forget_peak};
+use crate::processes::{Holding, ShareMemory, forget_peak};
 use crate::promises;
 use crate::report::{self, Comparison, Held, Measurement, Report, Who, mib};
 use crate::statistics::{Spread, Summary};
@@ -51,6 +51,8 @@ pub struct Plan {
     pub whole: bool,
     /// The server's process, to see what it holds.
     pub server_pid: Option<u32>,
+    /// What tells which of its processes have one memory.
+    pub share_memory: ShareMemory,
     /// A name for this measurement.
     pub label: Option<String>,
 }
@@ -84,7 +86,11 @@ pub fn run(plan: &Plan, show: &mut dyn Show) -> Result<Report, BenchError> {
     let first = plan.cases.first().copied().unwrap_or(Case::Hello);
     let fit = bench.aim(&plan.target, first)?.fit;
     bench.report.slots = fit.slots;
-    let before = plan.server_pid.and_then(Holding::of);
+    let holding = || {
+        plan.server_pid
+            .and_then(|pid| Holding::of(pid, plan.share_memory))
+    };
+    let before = holding();
     if plan.floor {
         bench.floor()?;
     }
@@ -93,8 +99,7 @@ pub fn run(plan: &Plan, show: &mut dyn Show) -> Result<Report, BenchError> {
     } else {
         bench.parts()?;
     }
-    let after = plan.server_pid.and_then(Holding::of);
-    if let (Some(before), Some(after)) = (before, after) {
+    if let (Some(before), Some(after)) = (before, holding()) {
         let held = Held { before, after };
         bench.show.fact(&held.lines());
         bench.report.holding = Some(held);
@@ -274,7 +279,8 @@ impl<'a> Bench<'a> {
         let knows_peak = pid.is_some_and(forget_peak);
         let tally = self.drive(&shot, load, "");
         let mut measured = Measurement::of(Who::Server, case, load, &tally);
-        let holding = pid.filter(|_| knows_peak).and_then(Holding::of);
+        let pid = pid.filter(|_| knows_peak);
+        let holding = pid.and_then(|pid| Holding::of(pid, self.plan.share_memory));
         measured.server_peak_mib = holding.map(|holding| mib(holding.server_peak_kib));
         self.keep(measured.clone());
         Ok(measured)

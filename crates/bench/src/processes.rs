@@ -8,11 +8,17 @@ use serde::Serialize;
 
 use crate::machine::kib;
 
+/// Tells whether two processes, by number, have the same memory, not only equal. `false` where that is not known.
+pub type ShareMemory = fn(u32, u32) -> bool;
+
 /// A server's process and everything below it, at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Holding {
-    /// Memory of all of them, each shared page counted once in parts (proportional set size). KiB.
+    /// Memory of all of them, each shared page counted once in parts (proportional set size), and what two
+    /// processes have together, as threads have, once. KiB.
     pub pss_kib: u64,
+    /// The sum of what the kernel tells of each process, where those two count twice. KiB.
+    pub pss_by_process_kib: u64,
     /// Resident memory of the server's own process. KiB.
     pub server_rss_kib: u64,
     /// The most that was resident of it since the last [`forget_peak`]. KiB.
@@ -26,13 +32,16 @@ pub struct Holding {
 }
 
 impl Holding {
-    /// Looks at a process and all below it; `None` if it is not there.
-    pub(crate) fn of(server: u32) -> Option<Self> {
+    /// Looks at a process and all below it; `None` if it is not there. `share_memory` tells whether two
+    /// processes have one memory.
+    pub(crate) fn of(server: u32, share_memory: ShareMemory) -> Option<Self> {
         let folder = |pid: u32| Path::new("/proc").join(pid.to_string());
         let status = fs::read_to_string(folder(server).join("status")).ok()?;
-        let tree = below(server, &parents());
+        let parents = parents();
+        let tree = below(server, &parents);
         let mut holding = Self {
             pss_kib: 0,
+            pss_by_process_kib: 0,
             server_rss_kib: kib(&status, "VmRSS"),
             server_peak_kib: kib(&status, "VmHWM"),
             processes: tree.len(),
@@ -43,10 +52,17 @@ impl Holding {
             let memory = fs::read_to_string(folder(pid).join("smaps_rollup"));
             let descriptors = fs::read_dir(folder(pid).join("fd"));
             let (Ok(memory), Ok(descriptors)) = (memory, descriptors) else {
-                holding.hidden += 1;
+                // One that is ending has nothing any more.
+                let stat = fs::read_to_string(folder(pid).join("stat"));
+                holding.hidden += usize::from(stat.is_ok_and(|stat| lives(&stat)));
                 continue;
             };
-            holding.pss_kib += kib(&memory, "Pss");
+            let pss_kib = kib(&memory, "Pss");
+            holding.pss_by_process_kib += pss_kib;
+            let parent = parents.get(&pid).filter(|_| pid != server);
+            if !parent.is_some_and(|parent| share_memory(*parent, pid)) {
+                holding.pss_kib += pss_kib;
+            }
             holding.descriptors += descriptors.count();
         }
         Some(holding)
@@ -76,6 +92,12 @@ fn parent(stat: &str) -> Option<u32> {
     rest.split_whitespace().nth(1)?.parse().ok()
 }
 
+/// Whether a line of `/proc/PID/stat` is of a process that runs or waits.
+fn lives(stat: &str) -> bool {
+    let state = stat.rsplit_once(") ").map(|(_, rest)| rest);
+    state.is_some_and(|state| !state.starts_with(['Z', 'X']))
+}
+
 /// A process and all below it.
 fn below(top: u32, parents: &BTreeMap<u32, u32>) -> Vec<u32> {
     let mut found = vec![top];
@@ -96,6 +118,7 @@ mod tests {
     fn a_name_with_parentheses_does_not_hide_the_parent() {
         assert_eq!(parent("12 (a) S 3) R 7 12 12 0"), Some(7));
         assert_eq!(parent("12 (cut"), None);
+        assert!(lives("12 (a) Z) S 3 12 12 0") && !lives("12 (a) S) Z 3 12 12 0"));
     }
 
     #[test]
@@ -108,9 +131,25 @@ mod tests {
 
     #[test]
     fn this_process_holds_something() {
-        let holding = Holding::of(std::process::id()).unwrap();
+        let holding = Holding::of(std::process::id(), |_, _| false).unwrap();
         assert!(holding.pss_kib > 0 && holding.server_rss_kib > 0);
         assert!(holding.descriptors >= 3 && holding.processes >= 1);
-        assert_eq!(Holding::of(u32::MAX), None);
+        assert_eq!(holding.pss_kib, holding.pss_by_process_kib);
+        assert_eq!(Holding::of(u32::MAX, |_, _| false), None);
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "there must be a process below")]
+    fn memory_that_two_processes_have_is_counted_once() {
+        let mut child = std::process::Command::new("sleep")
+            .arg("60")
+            .spawn()
+            .unwrap();
+        // As if it had ours; the process looked at counts in any case.
+        let holding = Holding::of(std::process::id(), |_, _| true);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let holding = holding.unwrap();
+        assert!(holding.pss_kib > 0 && holding.pss_kib < holding.pss_by_process_kib);
     }
 }

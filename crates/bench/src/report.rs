@@ -335,8 +335,9 @@ impl Held {
                 hidden => format!("; {hidden} of them may not be looked into"),
             };
             format!(
-                "held {when}  {:.1} MiB (shared pages in parts), {} processes, {} descriptors{hidden}",
+                "held {when}  {:.1} MiB (shared pages in parts; process by process {:.1}), {} processes, {} descriptors{hidden}",
                 mib(held.pss_kib),
+                mib(held.pss_by_process_kib),
                 held.processes,
                 held.descriptors
             )

@@ -93,8 +93,16 @@ fn plan(words: &Bench) -> anyhow::Result<Plan> {
         refusals: words.refusals.map(usize::from),
         whole: words.all,
         server_pid: words.server_pid,
+        share_memory,
         label: words.label.clone(),
     })
+}
+
+fn share_memory(one: u32, other: u32) -> bool {
+    match (i32::try_from(one), i32::try_from(other)) {
+        (Ok(one), Ok(other)) => jail::sys::share_memory(one, other),
+        _ => false,
+    }
 }
 
 fn write(report: &Report, file: &Path) -> anyhow::Result<()> {

@@ -250,7 +250,11 @@ fn who_is_nicer_than_a_run_runs_programs_too() {
         Ok(user) => user,
         Err(why) => return skip("who_is_nicer_than_a_run_runs_programs_too", &why),
     };
-    let (_folder, command) = command(user, "import os; print(os.getpriority(os.PRIO_PROCESS, 0))", &[]);
+    let (_folder, command) = command(
+        user,
+        "import os; print(os.getpriority(os.PRIO_PROCESS, 0))",
+        &[],
+    );
     let mut nicer = new_command("nice");
     nicer
         .args(["-n", "10"])
