@@ -28,13 +28,16 @@ pub(super) fn below(folder: &Path, files_max: u32, bytes_max: u64) -> Option<u64
     while let Some(path) = folders.pop() {
         let beneath = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
         let Some(open) = open(&top, &path, beneath) else {
-            // Renamed or removed meanwhile; or shut, which the run's own folders are not.
             match rustix::fs::statat(&top, &path, rustix::fs::AtFlags::SYMLINK_NOFOLLOW) {
+                // Renamed or removed meanwhile.
                 Err(rustix::io::Errno::NOENT) => continue,
+                Ok(stat) if is_empty_for_good(stat.st_mode) => continue,
                 _ => return None,
             }
         };
-        for entry in rustix::fs::Dir::read_from(&open).ok()? {
+        // Not opened once more, for which a folder must let itself be entered.
+        let entries = open.try_clone().ok()?;
+        for entry in rustix::fs::Dir::new(entries).ok()? {
             let entry = entry.ok()?;
             let name = entry.file_name();
             if [c".", c".."].contains(&name) {
@@ -54,6 +57,12 @@ pub(super) fn below(folder: &Path, files_max: u32, bytes_max: u64) -> Option<u64
         }
     }
     Some(bytes_left)
+}
+
+/// Whether a folder was made with rights by which nothing can ever come into it. A run sets no modes later.
+const fn is_empty_for_good(mode: u32) -> bool {
+    const OWNER_MAKES: u32 = 0o300;
+    mode & OWNER_MAKES != OWNER_MAKES
 }
 
 fn open(parent: impl AsFd, path: &Path, resolve: ResolveFlags) -> Option<OwnedFd> {
@@ -130,6 +139,12 @@ mod tests {
         let hole = fs::File::create(deep.join("hole")).unwrap();
         hole.set_len(1 << 40).unwrap();
         assert!(left(10, 2 << 20).is_some());
+    }
+
+    #[test]
+    fn only_who_may_write_and_enter_a_folder_fills_it() {
+        assert!([0, 0o100, 0o200, 0o444, 0o077].map(is_empty_for_good) == [true; 5]);
+        assert!([0o300, 0o700].map(is_empty_for_good) == [false; 2]);
     }
 
     #[test]
