@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::Body as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
 use std::sync::Arc;
 
@@ -15,6 +16,10 @@ const FREE_BYTES: usize = 64 * 1024;
 
 /// Room is asked for in steps, as bytes arrive: what is only announced takes none. Bytes.
 const STEP_BYTES: usize = 1024 * 1024;
+
+/// How slowly a body may come for longer than its time. Bytes a second: two full attachments take their time
+/// over a thin line.
+const BYTES_PER_SECOND_MIN: u64 = 32 * 1024;
 
 /// Unit in which room is counted. Bytes.
 const ROOM_UNIT_BYTES: usize = 1024;
@@ -60,26 +65,70 @@ pub(super) enum BodyTrouble {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bounds {
     pub(super) bytes_max: usize,
+    /// Whatever comes later must keep coming, at no less than [`BYTES_PER_SECOND_MIN`] from the start.
     pub(super) time_max: Duration,
 }
 
+/// A body that comes.
+#[derive(Debug)]
+struct Arriving {
+    body: Body,
+    since: Instant,
+    bytes: u64,
+    time_max: Duration,
+}
+
+impl Arriving {
+    fn new(body: Body, time_max: Duration) -> Self {
+        Self {
+            body,
+            since: Instant::now(),
+            bytes: 0,
+            time_max,
+        }
+    }
+
+    /// The next piece; `None` at the end.
+    async fn next(&mut self) -> Result<Option<Bytes>, BodyTrouble> {
+        loop {
+            let earned = Duration::from_secs(self.bytes / BYTES_PER_SECOND_MIN);
+            let frame =
+                tokio::time::timeout_at(self.since + self.time_max.max(earned), self.body.frame());
+            let Some(frame) = frame.await.or(Err(BodyTrouble::TooSlow))? else {
+                return Ok(None);
+            };
+            // Trailers say nothing to us.
+            if let Ok(data) = frame.or(Err(BodyTrouble::Broken))?.into_data() {
+                self.bytes = self.bytes.saturating_add(data.len() as u64);
+                return Ok(Some(data));
+            }
+        }
+    }
+
+    /// Takes what is left off the connection, and drops it.
+    async fn drop_rest(mut self) {
+        while !self.body.is_end_stream() && matches!(self.next().await, Ok(Some(_))) {}
+    }
+}
+
 /// Reads a body whole.
-pub(super) async fn read(
-    mut body: Body,
-    bounds: Bounds,
-    room: &Room,
-) -> Result<Whole, BodyTrouble> {
-    let read = read_in_time(&mut body, bounds.bytes_max, room);
-    let read = tokio::time::timeout(bounds.time_max, read).await;
-    let read = read.unwrap_or(Err(BodyTrouble::TooSlow));
+pub(super) async fn read(body: Body, bounds: Bounds, room: &Room) -> Result<Whole, BodyTrouble> {
+    let declared = body.size_hint().lower();
+    let is_too_large = usize::try_from(declared).map_or(true, |bytes| bytes > bounds.bytes_max);
+    let mut body = Arriving::new(body, bounds.time_max);
+    let read = if is_too_large {
+        Err(BodyTrouble::TooLarge)
+    } else {
+        read_to_end(&mut body, bounds.bytes_max, room).await
+    };
     if matches!(read, Err(BodyTrouble::TooLarge | BodyTrouble::NoRoom)) {
-        drop_rest(body, bounds.time_max).await;
+        body.drop_rest().await;
     }
     read
 }
 
-async fn read_in_time(
-    body: &mut Body,
+async fn read_to_end(
+    body: &mut Arriving,
     bytes_max: usize,
     room: &Room,
 ) -> Result<Whole, BodyTrouble> {
@@ -87,13 +136,7 @@ async fn read_in_time(
     let mut rest: Vec<u8> = Vec::new();
     let mut held: Option<OwnedSemaphorePermit> = None;
     let mut held_bytes = FREE_BYTES;
-    while let Some(frame) = body.frame().await {
-        let Ok(frame) = frame else {
-            return Err(BodyTrouble::Broken);
-        };
-        let Ok(data) = frame.into_data() else {
-            continue; // Trailers say nothing to us.
-        };
+    while let Some(data) = body.next().await? {
         let size = first.len().max(rest.len()) + data.len();
         if size > bytes_max {
             return Err(BodyTrouble::TooLarge);
@@ -128,11 +171,9 @@ async fn read_in_time(
 /// Takes a body that is not wanted off the connection, and drops it.
 ///
 /// A client that still writes when its connection is closed would never see the answer. However
-/// large the body is, it takes no room; whoever is slower at it than `time_max` misses the answer.
-pub(super) async fn drop_rest(mut body: Body, time_max: Duration) {
-    let dropped =
-        async { while !body.is_end_stream() && matches!(body.frame().await, Some(Ok(_))) {} };
-    let _in_time = tokio::time::timeout(time_max, dropped).await;
+/// large the body is, it takes no room; whoever is slower at it than a body may be misses the answer.
+pub(super) async fn drop_rest(body: Body, time_max: Duration) {
+    Arriving::new(body, time_max).drop_rest().await;
 }
 
 fn units(bytes: usize) -> u32 {

@@ -426,6 +426,33 @@ async fn a_body_that_does_not_come_is_told_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_large_body_may_take_longer_as_long_as_it_comes() {
+    let server = Server::start_with(&[("HOGNOSE_BODY_MS_MAX", "200")]).await;
+    let padding = "x".repeat(200_000); // For six seconds.
+    let whole = post(&format!(r#"{{"padding": "{padding}", "code": "a"}}"#));
+    let (most, rest) = whole.split_at(whole.len() - 20);
+    let mut stream = server.connect().await;
+    stream.write_all(most.as_bytes()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    stream.write_all(rest.as_bytes()).await.unwrap();
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 200");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_is_declared_too_large_is_told_so_at_once() {
+    let server = Server::start_with(&[("HOGNOSE_BODY_MS_MAX", "50")]).await;
+    let head = "POST /execute HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n";
+    let declared = format!("{head}Content-Length: 50000000000\r\n\r\n{{");
+    let answered = server.send(&declared).await;
+    assert_eq!(
+        (answered.status, answered.header("connection")),
+        (413, Some("close"))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_does_not_read_is_given_up() {
     let server = Server::start_with(&[("HOGNOSE_WRITE_STALL_MS_MAX", "50")]).await;
     let mut stream = server.connect().await;
