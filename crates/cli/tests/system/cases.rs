@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::case::{Case, Observed, version};
 use crate::harness::client::{Answer, execute};
 use crate::harness::server::ADMIN_KEY;
-use crate::harness::{Connection, Server, User, machine, skip, tell};
+use crate::harness::{Connection, Server, User, machine, skip, slowness, tell};
 
 /// Cases that run at once: as many as a busy server has, on a machine with a few cores.
 const AT_ONCE: usize = 4;
@@ -305,7 +305,7 @@ pub(crate) fn run(server: &Server, case: &Case) -> Result<(), Wrong> {
         }
     }
     match case.within(server.isolation()) {
-        Some(within) if slowest > within => Err(Wrong::Late(slowest)),
+        Some(within) if slowest > within * slowness() => Err(Wrong::Late(slowest)),
         _ => Ok(()),
     }
 }

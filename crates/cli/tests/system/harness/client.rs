@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::slowness;
+
 /// Longest time a test waits for a byte. Longer than anything a server may take.
 const READ_MAX: Duration = Duration::from_secs(40);
 
@@ -43,8 +45,9 @@ pub(crate) fn execute(headers: &[(&str, &str)], body: &Value) -> Vec<u8> {
 impl Connection {
     pub(crate) fn open(address: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect(address)?;
-        stream.set_read_timeout(Some(READ_MAX))?;
-        stream.set_write_timeout(Some(READ_MAX))?;
+        let patience = Some(READ_MAX * slowness());
+        stream.set_read_timeout(patience)?;
+        stream.set_write_timeout(patience)?;
         stream.set_nodelay(true)?;
         Ok(Self(BufReader::new(stream)))
     }

@@ -8,7 +8,7 @@ pub(crate) mod traces;
 pub(crate) mod user;
 
 use std::io::Write as _;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 pub(crate) use browser::Browser;
@@ -26,9 +26,22 @@ pub(crate) fn machine() -> MutexGuard<'static, ()> {
     MACHINE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// How many times slower this machine is than others, where `HOGNOSE_SLOWNESS` says so: an emulated one. Whatever
+/// waits, waits so much longer.
+pub(crate) fn slowness() -> u32 {
+    static SLOWNESS: OnceLock<u32> = OnceLock::new();
+    *SLOWNESS.get_or_init(|| {
+        let said = std::env::var("HOGNOSE_SLOWNESS").ok();
+        said.map_or(1, |text| {
+            text.parse().expect("HOGNOSE_SLOWNESS is a number")
+        })
+    })
+}
+
 /// Waits until the thing is there; panics with what it was when the time is over.
 #[track_caller]
 pub(crate) fn wait_for<T>(what: &str, at_most: Duration, mut look: impl FnMut() -> Option<T>) -> T {
+    let at_most = at_most * slowness();
     let start = Instant::now();
     loop {
         if let Some(found) = look() {
