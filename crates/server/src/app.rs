@@ -4,7 +4,7 @@ use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use sandbox::{Fault, Kind, Pool, Runtime};
+use sandbox::{Fault, Kind, Limits, Pool, Runtime};
 
 use crate::admission::{Caller, CountKey, Identity, Quota, Rate, Slots};
 use crate::clock::Clock;
@@ -46,10 +46,8 @@ pub(crate) struct App {
     pub(crate) policy: Policy,
     pub(crate) runner: Runner,
     pub(crate) clock: Clock,
-    /// Memory of a run. Bytes; told in an answer, enforced by the jail.
-    pub(crate) memory_bytes_max: u64,
-    /// Processor time of one process. Seconds; the same.
-    pub(crate) cpu_seconds_max: u32,
+    /// Those of a run; told in an answer, enforced by the jail.
+    pub(crate) limits: Limits,
     pub(crate) usage_in_answers: bool,
     pub(crate) facts: Facts,
     /// The Python that programs run on.
@@ -83,8 +81,7 @@ impl App {
             policy: Policy::new(config, python, kinds(config)),
             runner,
             clock,
-            memory_bytes_max: config.limits.memory_bytes_max,
-            cpu_seconds_max: config.limits.cpu_seconds_max,
+            limits: config.limits,
             usage_in_answers: config.usage_in_answers,
             facts: Facts::new(config, python),
             python,

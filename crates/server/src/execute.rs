@@ -129,8 +129,7 @@ fn stops(
 
     let terms = Terms {
         wall_max: job.wall_max,
-        memory_bytes_max: app.memory_bytes_max,
-        cpu_seconds_max: app.cpu_seconds_max,
+        limits: app.limits,
         imports_listed: job.imports == Imports::Listed,
         show_usage: app.usage_in_answers,
     };

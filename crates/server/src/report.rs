@@ -7,8 +7,9 @@ use api::{
     OutputFile, OutputFiles, RequestContext, ServerStatus, Spent, SuccessAnswer, Timestamp, Usage,
     UserInfo,
 };
-use sandbox::{Captured, Ending, FileTrouble, Outcome};
+use sandbox::{Captured, Ending, FileTrouble, Limits, Outcome};
 
+use crate::figures::size;
 use crate::refusal::Refusal;
 
 /// How the guard inside a run ends a public program that imports what it may not.
@@ -45,10 +46,8 @@ pub(crate) struct Asked {
 pub(crate) struct Terms {
     /// The longest it could take.
     pub wall_max: Duration,
-    /// The most memory it could take. Bytes.
-    pub memory_bytes_max: u64,
-    /// The most processor time each of its processes could take. Seconds.
-    pub cpu_seconds_max: u32,
+    /// The most it could take.
+    pub limits: Limits,
     /// Whether imports were restricted.
     pub imports_listed: bool,
     /// Whether the answer tells what was used, and which limit was hit.
@@ -111,14 +110,12 @@ pub(crate) fn outcome(now: Timestamp, asked: Asked, terms: Terms, outcome: Outco
                 .flatten();
             (*code, words.unwrap_or_else(|| format!("exit code {code}")))
         }
-        Ending::Signalled(signal) if outcome.limit_hit == Some(sandbox::LimitHit::Cpu) => {
-            let seconds = terms.cpu_seconds_max;
-            let message = format!("processor time limit of {seconds} s exceeded");
-            (-signal, message)
+        Ending::Signalled(signal) => {
+            let exceeded = exceeded(*signal, outcome.limit_hit, terms.limits);
+            (-signal, exceeded.unwrap_or_else(|| killed_by(*signal)))
         }
-        Ending::Signalled(signal) => (-signal, killed_by(*signal)),
         Ending::OutOfMemory => {
-            let mebibytes = terms.memory_bytes_max / (1024 * 1024);
+            let mebibytes = terms.limits.memory_bytes_max / (1024 * 1024);
             (-9, format!("memory limit of {mebibytes} MiB exceeded"))
         }
     };
@@ -362,6 +359,26 @@ fn milliseconds(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1_000_000.0).round() / 1000.0
 }
 
+/// What a program was ended for by us, if it was.
+fn exceeded(signal: i32, hit: Option<sandbox::LimitHit>, limits: Limits) -> Option<String> {
+    use sandbox::LimitHit::{Cpu, Disk, Processes};
+    const SIGKILL: i32 = 9;
+    let exceeded = match (signal, hit?) {
+        (_, Cpu) => format!("processor time limit of {} s", limits.cpu_seconds_max),
+        (SIGKILL, Disk) => format!(
+            "limit of {} in {} files",
+            size(limits.workspace_bytes_max),
+            limits.workspace_files_max
+        ),
+        (SIGKILL, Processes) => format!(
+            "limit of {} child processes and threads",
+            limits.processes_max
+        ),
+        _ => return None,
+    };
+    Some(format!("{exceeded} exceeded"))
+}
+
 fn killed_by(signal: i32) -> String {
     let name = match signal {
         1 => "SIGHUP",
@@ -414,8 +431,13 @@ mod tests {
     fn terms() -> Terms {
         Terms {
             wall_max: Duration::from_secs(10),
-            memory_bytes_max: 512 << 20,
-            cpu_seconds_max: 11,
+            limits: Limits {
+                memory_bytes_max: 512 << 20,
+                processes_max: 10,
+                workspace_bytes_max: 64 << 20,
+                workspace_files_max: 4096,
+                cpu_seconds_max: 11,
+            },
             imports_listed: true,
             show_usage: false,
         }
@@ -584,6 +606,27 @@ mod tests {
         );
         assert_eq!(body["execution_result"]["exit_code"], -9);
         assert_eq!(body["execution_result"]["limit_hit"], "cpu");
+    }
+
+    #[test]
+    fn a_kill_for_files_or_processes_says_so() {
+        let message = |signal, hit| {
+            let killed = counted(Ending::Signalled(signal), Some(hit));
+            shown(killed)["error_details"]["message"].clone()
+        };
+        assert_eq!(
+            message(9, sandbox::LimitHit::Disk),
+            "limit of 64 MiB in 4096 files exceeded"
+        );
+        assert_eq!(
+            message(9, sandbox::LimitHit::Processes),
+            "limit of 10 child processes and threads exceeded"
+        );
+        // That ended it before anybody could.
+        assert_eq!(
+            message(11, sandbox::LimitHit::Disk),
+            "killed by signal 11 (SIGSEGV)"
+        );
     }
 
     #[test]
