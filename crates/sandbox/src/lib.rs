@@ -12,6 +12,7 @@ mod isolation;
 mod job;
 mod keeper;
 mod outcome;
+mod places;
 mod pool;
 mod run;
 mod unit;

@@ -16,6 +16,7 @@ use tokio::time::MissedTickBehavior;
 use wire::{Frame, FromKeeper, Tier, ToKeeper, UnitId, Wall};
 
 use crate::keeper::{Keeper, News, Orders};
+use crate::places::Places;
 use crate::run;
 use crate::unit::{Ended, Ends, ProgramEnd, Unit};
 use crate::{Fault, Isolation, Job, Kind, Outcome, Setup};
@@ -123,6 +124,7 @@ pub struct Pool {
 #[derive(Debug)]
 struct Shared {
     setup: Setup,
+    places: Places,
     settings: PoolSettings,
     state: Mutex<State>,
 }
@@ -202,6 +204,7 @@ impl Pool {
     /// Starts the keeper, waits until every wall is verified on a real unit of each kind.
     async fn start_tier(setup: Setup, settings: PoolSettings) -> Result<Self, Fault> {
         let shared = Arc::new(Shared {
+            places: Places::of(&setup),
             setup,
             settings,
             state: Mutex::new(State::default()),
@@ -251,7 +254,9 @@ impl Pool {
             offers += 1;
             run::put_files(&unit, &job.files)?;
             match run::hand_over(&mut unit, &job).await {
-                Ok(started) => break run::run(unit, job, asked, started).await,
+                Ok(started) => {
+                    break run::run(unit, job, &self.shared.places, asked, started).await;
+                }
                 // Something killed it while it waited; nothing of the job has run.
                 Err(fault) if offers < OFFERS_MAX => {
                     tracing::warn!(%fault, ?kind, "a unit was dead; the job goes to another");

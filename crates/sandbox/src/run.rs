@@ -18,6 +18,7 @@ use wire::{Tally, ToKeeper, job};
 
 use crate::collect::{self, BENEATH, WORK};
 use crate::outcome::{Captured, Ending, LimitHit, Outcome, Usage};
+use crate::places::Places;
 use crate::unit::{Ended, ProgramEnd, Unit};
 use crate::{Fault, Imports, InputFile, Job};
 
@@ -72,6 +73,7 @@ pub(crate) async fn hand_over(unit: &mut Unit, job: &Job) -> Result<Instant, Fau
 pub(crate) async fn run(
     mut unit: Unit,
     mut job: Job,
+    places: &Places,
     asked: Instant,
     started: Instant,
 ) -> Result<Outcome, Fault> {
@@ -145,6 +147,8 @@ pub(crate) async fn run(
         output_bytes: stdout.kept.written() + stderr.kept.written(),
         ..ended.map_or_else(Usage::default, |end| used(end, wall))
     };
+    places.hide(&unit.own_box, &mut stdout.kept.bytes);
+    places.hide(&unit.own_box, &mut stderr.kept.bytes);
     // Behind the answer: to close what it had takes as many calls as to answer.
     tokio::spawn(async move { drop(unit) });
     Ok(Outcome {
