@@ -84,8 +84,12 @@ def serve(walls, kind, control_fd, imports_public=guard.PUBLIC_IMPORTS):
     """Warms up as `kind`, then becomes a unit in every fork. Returns when the keeper is gone."""
     for name in SINGLE_THREADED:
         os.environ.setdefault(name, "1")
+    # The libraries' folders can be written where the host forbids a root of our own; and compiled code would name
+    # its source as it is called here, to whoever reads it elsewhere.
+    sys.dont_write_bytecode = True
     import_all(KINDS[kind].split())
     settle(imports_public)
+    sys.dont_write_bytecode = False
     trouble = unsettled({0, 1, 2, control_fd, *getattr(walls, "descriptors", ())})
     if trouble:
         sys.stderr.write(f"the zygote is not fit to fork: {trouble}\n")

@@ -396,6 +396,30 @@ fn a_deleted_environment_is_missed_by_the_next_zygote_only_until_it_is_back() {
     server.stop();
 }
 
+/// Where nothing but its rights protects an environment, its owner's server does not write to it either.
+#[test]
+fn a_server_in_a_container_leaves_its_environment_as_it_is() {
+    let _machine = machine();
+    let user = match User::container() {
+        Ok(user) => user,
+        Err(why) => {
+            return skip(
+                "a_server_in_a_container_leaves_its_environment_as_it_is",
+                &why,
+            );
+        }
+    };
+    let copy = Copy::of(user.environment());
+    let compiled = copy.compiled("PIL");
+    fs::remove_dir_all(&compiled).expect("it was compiled when it was made");
+    let folder = copy.folder.to_str().expect("cargo's folder is text");
+    let server = Server::start(user, &[("environment", folder)]);
+    let answer = server.run("import PIL.Image, sys\nprint(sys.dont_write_bytecode)");
+    assert_eq!(answer.text("/execution_details/stdout"), "False\n");
+    server.stop();
+    assert!(!compiled.exists(), "it was compiled again");
+}
+
 /// A cgroup that bounds the memory of everything in it, gone with the test.
 #[derive(Debug)]
 struct BoundedMemory(PathBuf);
@@ -487,6 +511,19 @@ impl Copy {
         let mut copy = new_command("cp");
         copy.arg("-al").arg(&self.of).arg(&self.folder);
         assert!(copy.status().is_ok_and(|status| status.success()));
+    }
+
+    /// The folder of what is compiled of a package.
+    #[track_caller]
+    fn compiled(&self, package: &str) -> PathBuf {
+        let libraries = fs::read_dir(self.folder.join("lib")).expect("an environment has them");
+        let mut versions = libraries.flatten().map(|entry| entry.path());
+        let python = versions.find(|path| path.join("site-packages").is_dir());
+        let python = python.expect("an environment has packages");
+        python
+            .join("site-packages")
+            .join(package)
+            .join("__pycache__")
     }
 
     #[track_caller]

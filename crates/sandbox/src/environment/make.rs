@@ -223,20 +223,28 @@ fn make_venv(
 ///
 /// Compiled code names its source: by the path that programs see, not by the one of the host.
 fn compile_packages(python: &Path, folder: &Path) -> Result<(), EnvironmentError> {
-    // Where some file of a package is no Python, as a template may be, the rest is compiled all the
-    // same, and the exit code says nothing of use.
-    python_command(python)
-        .args(["-I", "-m", "compileall", "-q", "-j", "0", "-s"])
-        .arg(folder)
-        .args(["-p", SEEN_AT])
-        .arg(folder.join("lib"))
-        .stdin(Stdio::null())
-        .output()
-        .map(drop)
-        .map_err(|source| EnvironmentError::Step {
+    let compile = |at_once: &[&str]| {
+        let compiled = python_command(python)
+            .args(["-I", "-m", "compileall", "-q"])
+            .args(at_once)
+            .arg("-s")
+            .arg(folder)
+            .args(["-p", SEEN_AT])
+            .arg(folder.join("lib"))
+            .stdin(Stdio::null())
+            .output();
+        compiled.map_err(|source| EnvironmentError::Step {
             doing: "compile the packages",
             source,
         })
+    };
+    // On every processor, for which the host must have semaphores; else one after the other, without those that
+    // are compiled. Where some file of a package is no Python, as a template may be, the rest is compiled all
+    // the same, so the second exit code says nothing of use.
+    if !compile(&["-j", "0"])?.status.success() {
+        compile(&[])?;
+    }
+    Ok(())
 }
 
 /// Our pip, and where it works.
