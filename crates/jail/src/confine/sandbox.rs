@@ -48,8 +48,12 @@ fn raise(job: BorrowedFd<'_>, walls: &Limits) -> Result<(), WallError> {
         processes: true,
         kernel: Kernel::Sandbox,
     };
+    // This kernel counts the time in which a thread waits for the host's processor as if it had it, for each thread:
+    // it may seem to have used as much as all that there may be.
+    let tasks_max = walls.processes_max.saturating_add(1);
+    let seconds_max = walls.cpu_seconds_max.saturating_mul(tasks_max);
     let walls = &Limits {
-        cpu_seconds_max: walls.cpu_seconds_max.saturating_add(seconds_used()),
+        cpu_seconds_max: seconds_max.saturating_add(seconds_used()),
         ..*walls
     };
     limits::raise(walls, bounds)?;

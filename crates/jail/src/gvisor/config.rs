@@ -11,6 +11,8 @@ use crate::walls::template;
 pub(crate) const RUNSC: &CStr = c"/runsc";
 /// Where it keeps what it needs to find the sandbox again: in memory that dies with the init.
 pub(crate) const STATE: &str = "/run/state";
+/// Where it says why its kernel broke, if it does; not there, or empty, if not.
+pub(crate) const PANIC: &str = "/run/panic";
 /// Where the description is.
 pub(crate) const BUNDLE: &str = "/run/bundle";
 /// The one sandbox of its init.
@@ -30,9 +32,12 @@ pub(crate) fn command(maps_nobody: bool) -> Vec<&'static CStr> {
         c"--platform=ptrace",
         // The init has joined the run's.
         c"--ignore-cgroups",
-        // Nobody else changes the root, which is read-only; the server writes into the box.
+        // Nobody else changes the root, which is read-only, nor the box while the program runs: what the server writes
+        // there comes before it. Where the files may change at any time, runsc of 2022 could be crashed by fifos
+        // and folders that come and go.
         c"--file-access=exclusive",
-        c"--file-access-mounts=shared",
+        c"--file-access-mounts=exclusive",
+        c"--panic-log=/run/panic",
         c"--host-uds=none",
         c"--host-fifo=none",
         c"--overlay2=none",

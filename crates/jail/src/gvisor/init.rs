@@ -165,6 +165,7 @@ fn execute_runsc(ends: [&OwnedFd; 3], maps_nobody: bool) -> WallError {
             use std::os::fd::IntoRawFd;
             let _number = copy.into_raw_fd();
         }
+        limits::leave_no_core()?;
         sys::close_from(3).doing("close every other descriptor")
     };
     if let Err(error) = prepared() {
@@ -192,6 +193,16 @@ fn wait_for_all(runsc: i32) -> std::io::Result<Exit> {
         }
     }
     let exit = exit.ok_or_else(|| std::io::Error::other("runsc was never there"))?;
+    // Its exit code would be told as the program's.
+    let is_broken = fs::metadata(config::PANIC).is_ok_and(|said| said.len() > 0);
+    let exit = match is_broken {
+        true => Exit {
+            code: None,
+            signal: Some(libc::SIGABRT),
+            ..exit
+        },
+        false => exit,
+    };
     Ok(Exit {
         cpu_us,
         // That of the largest of the sandbox's processes is not the run's.

@@ -247,7 +247,11 @@ pub(super) fn send_standard_input(
     ends: &ServerEnds,
     unit_ends: &UnitEnds,
 ) -> Result<(), WallError> {
-    wire::job::send_word(&ends.job, wire::job::STDIN, unit_ends.standard_input())
+    let stdin = unit_ends.standard_input();
+    // Inside it is nobody's in particular, and the program opens it again as /dev/stdin.
+    rustix::fs::fchmod(stdin, rustix::fs::Mode::from_raw_mode(0o666))
+        .doing("let everybody of the run read its standard input")?;
+    wire::job::send_word(&ends.job, wire::job::STDIN, stdin)
         .doing("give a sandbox its standard input")
 }
 

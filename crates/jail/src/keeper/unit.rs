@@ -163,8 +163,9 @@ impl Unit {
             Ground::Gvisor(sandboxes) => {
                 let own_box = template::make_box(user, bytes_max, files_max)?;
                 let proof = parts.proof;
-                let sandbox = sandboxes.start(proof, kind, user, &own_box, &unit_ends, leaf)?;
-                sandboxes::send_standard_input(&server_ends, &unit_ends)?;
+                let mut sandbox = sandboxes.start(proof, kind, user, &own_box, &unit_ends, leaf)?;
+                sandboxes::send_standard_input(&server_ends, &unit_ends)
+                    .inspect_err(|_| sandbox.end(None))?;
                 (
                     own_box,
                     Phase::Entering(server_ends),

@@ -73,6 +73,19 @@ pub fn raise(limits: &Limits, bounds: Bounds) -> Result<(), WallError> {
     Ok(())
 }
 
+/// Keeps this process and all that it makes from being written to disk when they crash.
+///
+/// # Errors
+///
+/// The kernel's.
+pub fn leave_no_core() -> Result<(), WallError> {
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    rustix::process::setrlimit(Resource::Core, none).doing("lower a resource limit")
+}
+
 /// Has the kernel end this process, and those that it makes, before all others where memory runs out.
 ///
 /// That may be the host's, or that of a cgroup around the server. A zygote is larger than most programs, and all

@@ -5,35 +5,35 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
 
 use super::{numbers, read};
 
 /// Folders and fifos of our own making that are not the run's: `work` and `tmp`.
 const OURS: u32 = 2;
+/// What an owner needs to list a folder.
+const OWNER_READS: u32 = 0o400;
+/// What an owner needs to put something into it: to write and to enter it.
+const OWNER_MAKES: u32 = 0o300;
 /// Bytes of a block, as the kernel counts them.
 pub(super) const BLOCK_BYTES: u64 = 512;
 
 /// Of so many bytes in so many files, what is left when those below a folder are taken off; `None` if
 /// they are more, or cannot be counted.
 pub(super) fn below(folder: &Path, files_max: u32, bytes_max: u64) -> Option<u64> {
-    let top = open(CWD, folder, ResolveFlags::empty())?;
+    let top = open(CWD, folder)?;
     let mut bytes_left = bytes_max;
     let mut files_left = files_max.saturating_add(OURS);
     let mut folders = vec![PathBuf::from(".")];
     while let Some(path) = folders.pop() {
-        let beneath = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
-        let Some(open) = open(&top, &path, beneath) else {
-            match rustix::fs::statat(&top, &path, rustix::fs::AtFlags::SYMLINK_NOFOLLOW) {
-                // Renamed or removed meanwhile.
-                Err(rustix::io::Errno::NOENT) => continue,
-                Ok(stat) if is_empty_for_good(stat.st_mode) => continue,
-                _ => return None,
-            }
+        let open = match open_beneath(&top, &path)? {
+            Some(open) => open,
+            None => continue,
         };
         // Not opened once more, for which a folder must let itself be entered.
         let entries = open.try_clone().ok()?;
@@ -59,15 +59,40 @@ pub(super) fn below(folder: &Path, files_max: u32, bytes_max: u64) -> Option<u64
     Some(bytes_left)
 }
 
+/// Opens a folder of the run's; `Some(None)` if it was moved or removed meanwhile or nothing can be in it, `None` if it
+/// cannot be looked into.
+fn open_beneath(top: &OwnedFd, path: &Path) -> Option<Option<OwnedFd>> {
+    let beneath = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let folder = match rustix::fs::openat2(top, path, flags, Mode::empty(), beneath) {
+        Ok(folder) => folder,
+        // It, or one above it, is another now.
+        Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::ACCESS | Errno::AGAIN) => {
+            return Some(None);
+        }
+        // As where it is too deep to be named.
+        Err(_) => return None,
+    };
+    let mode = rustix::fs::fstat(&folder).ok()?.st_mode;
+    if is_empty_for_good(mode) {
+        return Some(None);
+    }
+    if mode & OWNER_READS == 0 {
+        // Its owner, whom we are too, made it so. By its number: whatever is called so now may be another.
+        let number = format!("/proc/self/fd/{}", folder.as_raw_fd());
+        rustix::fs::chmod(number, Mode::from_raw_mode(mode | OWNER_READS)).ok()?;
+    }
+    open(&folder, Path::new(".")).map(Some)
+}
+
 /// Whether a folder was made with rights by which nothing can ever come into it. A run sets no modes later.
 const fn is_empty_for_good(mode: u32) -> bool {
-    const OWNER_MAKES: u32 = 0o300;
     mode & OWNER_MAKES != OWNER_MAKES
 }
 
-fn open(parent: impl AsFd, path: &Path, resolve: ResolveFlags) -> Option<OwnedFd> {
+fn open(parent: impl AsFd, path: &Path) -> Option<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    rustix::fs::openat2(parent, path, flags, Mode::empty(), resolve).ok()
+    rustix::fs::openat(parent, path, flags, Mode::empty()).ok()
 }
 
 /// What is left of so many bytes when files are taken off that have no name any more, but that these

@@ -24,8 +24,6 @@ use crate::walls::{Doing, WallError};
 /// the kernel decides by its clock's ticks, and tells what it measured. An eighth too little was seen on a
 /// busy machine.
 const CPU_PERCENT_SEEN: u64 = 75;
-/// The same for a sandbox, whose clock goes on while it waits for the host's processor.
-const CPU_PERCENT_SEEN_INSIDE: u64 = 25;
 
 /// What was counted of a run whose program ended so.
 fn tally(unit: &Unit, exit: Exit, cpu_seconds_max: u32) -> Tally {
@@ -33,10 +31,6 @@ fn tally(unit: &Unit, exit: Exit, cpu_seconds_max: u32) -> Tally {
     let of_leaf = unit.leaf.as_ref().map(|leaf| leaf.tally(killed));
     let counted = of_leaf.unwrap_or_default();
     let cpu_us_max = u64::from(cpu_seconds_max) * 1_000_000;
-    let seen = match unit.life {
-        Life::Sandbox(_) => CPU_PERCENT_SEEN_INSIDE,
-        Life::Init(_) | Life::Group(_) => CPU_PERCENT_SEEN,
-    };
     let is_over = |what| unit.over == Some(what);
     let was_refused = unit.group().is_some_and(Group::was_refused);
     let counted = match unit.life {
@@ -52,7 +46,7 @@ fn tally(unit: &Unit, exit: Exit, cpu_seconds_max: u32) -> Tally {
         out_of_memory: counted.out_of_memory || is_over(Over::Memory),
         out_of_processes: counted.out_of_processes || was_refused || is_over(Over::Processes),
         out_of_disk: is_over(Over::Disk),
-        out_of_cpu: killed && exit.cpu_us >= cpu_us_max / 100 * seen,
+        out_of_cpu: killed && exit.cpu_us >= cpu_us_max / 100 * CPU_PERCENT_SEEN,
         ..counted
     }
 }
@@ -309,9 +303,14 @@ impl Keeper {
         let heard = match wire::receive_now::<FromInit>(&sandbox.heard) {
             Ok(Some(heard)) => heard,
             // It is dead, which is heard of by itself.
-            Ok(None) | Err(_) => {
+            Ok(None) => {
                 forget(&self.epoll, &sandbox.heard);
                 return Ok(());
+            }
+            // What it said is lost, and with it what the watch has to look at.
+            Err(error) => {
+                forget(&self.epoll, &sandbox.heard);
+                return self.fail(id, format!("its init is not understood: {error}"));
             }
         };
         match heard.message {
