@@ -18,7 +18,7 @@ for path in paths:
     except (OSError, ValueError):
         pass
     for act in (lambda: os.truncate(path, 1), lambda: os.chmod(path, 0o777), lambda: os.utime(path), lambda: os.setxattr(path, "user.x", b"1"), lambda: os.link(path, "mine"),
-                lambda: os.ftruncate(descriptor, 1), lambda: os.fchmod(descriptor, 0o777), lambda: os.posix_fallocate(descriptor, 0, 1)):
+                lambda: os.ftruncate(descriptor, 1), lambda: os.fchmod(descriptor, 0o777), lambda: os.posix_fallocate(descriptor, os.fstat(descriptor).st_size, 1)):
         try:
             act()
             doors.append(f"{path} changed") if path != "/dev/null" else None

@@ -4,12 +4,13 @@
 //! own folder, without following a link.
 
 use std::collections::BTreeMap;
+use std::ffi::CStr;
 use std::fs;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags};
+use rustix::fs::{CWD, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::{numbers, read};
@@ -25,52 +26,61 @@ pub(super) const BLOCK_BYTES: u64 = 512;
 
 /// Of so many bytes in so many files, what is left when those below a folder are taken off; `None` if
 /// they are more, or cannot be counted.
+///
+/// Each folder is opened as soon as it is met, and so from its outer one: whoever moves it needs luck not to be seen.
 pub(super) fn below(folder: &Path, files_max: u32, bytes_max: u64) -> Option<u64> {
-    let top = open(CWD, folder)?;
     let mut bytes_left = bytes_max;
     let mut files_left = files_max.saturating_add(OURS);
-    let mut folders = vec![PathBuf::from(".")];
-    while let Some(path) = folders.pop() {
-        let open = match open_beneath(&top, &path)? {
-            Some(open) => open,
-            None => continue,
+    let mut open_folders = vec![Open::new(open(CWD, folder)?)?];
+    while let Some(innermost) = open_folders.last_mut() {
+        let Some(entry) = innermost.entries.next() else {
+            open_folders.pop();
+            continue;
         };
-        // Not opened once more, for which a folder must let itself be entered.
-        let entries = open.try_clone().ok()?;
-        for entry in rustix::fs::Dir::new(entries).ok()? {
-            let entry = entry.ok()?;
-            let name = entry.file_name();
-            if [c".", c".."].contains(&name) {
-                continue;
-            }
-            files_left = files_left.checked_sub(1)?;
-            let no_link = rustix::fs::AtFlags::SYMLINK_NOFOLLOW;
-            let Ok(stat) = rustix::fs::statat(&open, name, no_link) else {
-                continue; // Removed meanwhile.
-            };
-            let bytes = u64::try_from(stat.st_blocks).unwrap_or(0) * BLOCK_BYTES;
-            bytes_left = bytes_left.checked_sub(bytes)?;
-            if FileType::from_raw_mode(stat.st_mode).is_dir() {
-                use std::os::unix::ffi::OsStrExt;
-                folders.push(path.join(std::ffi::OsStr::from_bytes(name.to_bytes())));
-            }
+        let entry = entry.ok()?;
+        let name = entry.file_name();
+        if [c".", c".."].contains(&name) {
+            continue;
+        }
+        files_left = files_left.checked_sub(1)?;
+        let no_link = rustix::fs::AtFlags::SYMLINK_NOFOLLOW;
+        let Ok(stat) = rustix::fs::statat(&innermost.folder, name, no_link) else {
+            continue; // Removed meanwhile.
+        };
+        let bytes = u64::try_from(stat.st_blocks).unwrap_or(0) * BLOCK_BYTES;
+        bytes_left = bytes_left.checked_sub(bytes)?;
+        if FileType::from_raw_mode(stat.st_mode).is_dir()
+            && let Some(inner) = open_inner(&innermost.folder, name)?
+        {
+            open_folders.push(Open::new(inner)?);
         }
     }
     Some(bytes_left)
 }
 
+/// A folder of which some is still to be looked at.
+struct Open {
+    folder: OwnedFd,
+    entries: Dir,
+}
+
+impl Open {
+    fn new(folder: OwnedFd) -> Option<Self> {
+        // Not opened once more, for which a folder must let itself be entered.
+        let entries = Dir::new(folder.try_clone().ok()?).ok()?;
+        Some(Self { folder, entries })
+    }
+}
+
 /// Opens a folder of the run's; `Some(None)` if it was moved or removed meanwhile or nothing can be in it, `None` if it
 /// cannot be looked into.
-fn open_beneath(top: &OwnedFd, path: &Path) -> Option<Option<OwnedFd>> {
-    let beneath = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+fn open_inner(outer: &OwnedFd, name: &CStr) -> Option<Option<OwnedFd>> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let folder = match rustix::fs::openat2(top, path, flags, Mode::empty(), beneath) {
+    let folder = match rustix::fs::openat(outer, name, flags, Mode::empty()) {
         Ok(folder) => folder,
-        // It, or one above it, is another now.
-        Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::ACCESS | Errno::AGAIN) => {
-            return Some(None);
-        }
-        // As where it is too deep to be named.
+        // It is another now.
+        Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Some(None),
+        // As where too many are open, one in the other.
         Err(_) => return None,
     };
     let mode = rustix::fs::fstat(&folder).ok()?.st_mode;
