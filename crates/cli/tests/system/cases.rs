@@ -93,6 +93,9 @@ fn hostile_programs_are_held_in_gvisor_for_an_ordinary_user() {
     }
 }
 
+/// The longest run, where no case says another. Milliseconds.
+const WALL_MS: u32 = 10_000;
+
 /// The settings for gVisor.
 pub(crate) const IN_GVISOR: [(&str, &str); 1] = [("isolation", "gvisor")];
 /// Of how many cases one is run in gVisor, where each takes a second, unless all are asked for.
@@ -151,9 +154,14 @@ pub(crate) fn hold(folder: &str, user: User, others: &[(&str, &str)]) {
         }
     }
     let mut sum = Sum::default();
+    let wall_ms = (WALL_MS * slowness()).to_string();
     for (limits, cases) in &groups {
         let mut settings = settings(limits);
         settings.extend(others);
+        if slowness() > 1 && !limits.iter().any(|(key, _)| key == "wall_ms_max") {
+            let keys = ["wall_ms_max", "admin_wall_ms_max"];
+            settings.extend(keys.map(|key| (key, wall_ms.as_str())));
+        }
         let server = Server::start(user, &settings);
         run_all(&server, cases, &mut sum);
         server.stop();

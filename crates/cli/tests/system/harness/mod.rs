@@ -31,9 +31,10 @@ pub(crate) fn machine() -> MutexGuard<'static, ()> {
 pub(crate) fn slowness() -> u32 {
     static SLOWNESS: OnceLock<u32> = OnceLock::new();
     *SLOWNESS.get_or_init(|| {
-        let said = std::env::var("HOGNOSE_SLOWNESS").ok();
+        let said = std::env::var_os("HOGNOSE_SLOWNESS");
+        let number = |text: std::ffi::OsString| text.to_str().and_then(|text| text.parse().ok());
         said.map_or(1, |text| {
-            text.parse().expect("HOGNOSE_SLOWNESS is a number")
+            number(text).expect("HOGNOSE_SLOWNESS is a number")
         })
     })
 }

@@ -246,7 +246,7 @@ impl Server {
                 return;
             }
             assert!(
-                start.elapsed() < GONE_MAX,
+                start.elapsed() < GONE_MAX * super::slowness(),
                 "left behind:\n{}",
                 left.join("\n")
             );
