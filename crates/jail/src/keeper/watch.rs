@@ -207,13 +207,16 @@ impl Counter {
         }
         let start = processor_time();
         let mut resident = 0;
-        let mut pieces = BTreeSet::new();
+        // All of them first, since some may be gone in a moment, and what follows takes its time.
         for pid in own {
             let own = resident_bytes(*pid);
             if own > bytes_max.saturating_add(COMMON_BYTES_MAX) {
                 return Sight::Over(Over::Memory);
             }
             resident += own;
+        }
+        let mut pieces = BTreeSet::new();
+        for pid in own {
             note_shared_pieces(*pid, &mut pieces);
             if processor_time().saturating_sub(start) > COUNT_MAX {
                 return Sight::Over(Over::Memory);
