@@ -13,6 +13,11 @@ import time
 
 GUEST = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
+# CPython, too, is to find them as a terminal leaves them, whoever started the tests: in the background, under nohup.
+for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, signal.SIG_DFL)
+
 BOOTSTRAP = """
 import sys, types
 def load(name, folder):
