@@ -21,6 +21,9 @@ use wire::{Limits, Tally};
 use self::room::Divided;
 pub use self::room::Room;
 
+/// What a run is bounded by, where it is offered; memory must be.
+const CONTROLLERS: [&str; 3] = ["memory", "pids", "cpu"];
+
 /// Memory that may still be charged to an empty leaf for it to be used again. Bytes.
 const LEFTOVER_BYTES_MAX: u64 = 16 << 20;
 
@@ -120,7 +123,7 @@ impl Cgroups {
 
     fn v1(own: &str, mounts: &str, name: &str, limits: &Limits) -> Option<Self> {
         let mut folders = Vec::new();
-        for controller in ["memory", "pids", "cpu"] {
+        for controller in CONTROLLERS {
             let Some(root) = mount_of(mounts, "cgroup", Some(controller)) else {
                 continue;
             };

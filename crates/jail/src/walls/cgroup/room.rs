@@ -11,12 +11,12 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, AtFlags, CWD};
 
-use super::make;
+use super::{CONTROLLERS, make};
 
 /// The leaf of those who make way.
 const LEAF: &str = "hognose-server";
-/// What a run is bounded by, where it is offered.
-const CONTROLLERS: [&str; 3] = ["memory", "pids", "cpu"];
+/// The file by which a cgroup says what those below it are bounded by.
+const CONTROL: &str = "cgroup.subtree_control";
 /// How systemd marks what it delegated; the second is for whoever may read it.
 const DELEGATED: [&str; 2] = ["user.delegate", "trusted.delegate"];
 /// Most times that processes are looked for which have to move: they may fork meanwhile.
@@ -40,25 +40,16 @@ impl Room {
 
     fn find_where(is_delegated: impl Fn(&Path) -> bool, own: &str, root: &Path) -> Option<Self> {
         let base = base(own, root);
-        let room = if is_root_of_all(&base) {
-            Self {
-                base,
-                makes_way: false,
-            }
+        let (base, makes_way) = if is_root_of_all(&base) {
+            (base, false)
         } else if base == root || is_delegated(&base) {
-            Self {
-                base,
-                makes_way: true,
-            }
+            (base, true)
         } else if is_root_of_all(root) {
-            Self {
-                base: root.to_owned(),
-                makes_way: false,
-            }
+            (root.to_owned(), false)
         } else {
             return None;
         };
-        may_write(&room.base).then_some(room)
+        may_write(&base).then_some(Self { base, makes_way })
     }
 
     /// Wherever it may have been found before. Folders.
@@ -79,8 +70,7 @@ impl Room {
 
     /// Has it bound what is made below it.
     pub(super) fn divide(self) -> io::Result<Divided> {
-        let control = self.base.join("cgroup.subtree_control");
-        let before = words_of(&control);
+        let before = words_of(&self.base.join(CONTROL));
         let wanted = CONTROLLERS.into_iter().filter(|name| self.offers(name));
         let controllers: Vec<_> = wanted.collect();
         let added = controllers.iter().copied();
@@ -91,17 +81,11 @@ impl Room {
             leaf: self.makes_way.then(|| self.base.join(LEAF)),
             base: self.base,
         };
-        let done = divided.make_way().and_then(|()| {
-            fs::write(control, changes('+', &divided.controllers))?;
-            Ok(())
-        });
-        match done {
-            Ok(()) => Ok(divided),
-            Err(error) => {
-                divided.undo();
-                Err(error)
-            }
-        }
+        let passed_on = divided
+            .make_way()
+            .and_then(|()| divided.pass_on(&divided.base));
+        passed_on.inspect_err(|_| divided.undo())?;
+        Ok(divided)
     }
 }
 
@@ -128,10 +112,7 @@ impl Divided {
 
     /// Passes the controllers on to those below `folder`.
     pub(super) fn pass_on(&self, folder: &Path) -> io::Result<()> {
-        fs::write(
-            folder.join("cgroup.subtree_control"),
-            changes('+', &self.controllers),
-        )
+        fs::write(folder.join(CONTROL), changes('+', &self.controllers))
     }
 
     /// Leaves it as it was. No other cgroup may be left in it.
@@ -143,7 +124,7 @@ impl Divided {
         };
         // If any of it fails, somebody else divides it too.
         drop(fs::write(
-            self.base.join("cgroup.subtree_control"),
+            self.base.join(CONTROL),
             changes('-', &self.added),
         ));
         drop(move_all(leaf, &self.base));
