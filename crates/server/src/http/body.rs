@@ -111,10 +111,14 @@ impl Arriving {
     }
 }
 
+/// Whether a body was announced with more bytes than so many.
+pub(super) fn is_declared_larger(body: &Body, bytes_max: usize) -> bool {
+    usize::try_from(body.size_hint().lower()).map_or(true, |bytes| bytes > bytes_max)
+}
+
 /// Reads a body whole.
 pub(super) async fn read(body: Body, bounds: Bounds, room: &Room) -> Result<Whole, BodyTrouble> {
-    let declared = body.size_hint().lower();
-    let is_too_large = usize::try_from(declared).map_or(true, |bytes| bytes > bounds.bytes_max);
+    let is_too_large = is_declared_larger(&body, bounds.bytes_max);
     let mut body = Arriving::new(body, bounds.time_max);
     let read = if is_too_large {
         Err(BodyTrouble::TooLarge)

@@ -190,7 +190,10 @@ async fn execute(
         let message = "The content type must be application/json.";
         return refuse(&shared, ErrorCode::UnsupportedMediaType, message.to_owned());
     }
-    if too_large_and_not_sent_yet(headers, shared.bounds.bytes_max) {
+    // Not sent yet: whoever expects a word first gets this one, and need not send it.
+    if headers.contains_key(header::EXPECT)
+        && body::is_declared_larger(&body, shared.bounds.bytes_max)
+    {
         return closing(body_trouble(&shared, BodyTrouble::TooLarge));
     }
     let whole = match body::read(body, shared.bounds, &shared.room).await {
@@ -346,14 +349,6 @@ fn is_json(headers: &HeaderMap) -> bool {
         .trim()
         .to_ascii_lowercase();
     kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
-}
-
-/// Whether the client asks before it sends a body that is too large: then it need not send it.
-fn too_large_and_not_sent_yet(headers: &HeaderMap, bytes_max: usize) -> bool {
-    let number = |value: &HeaderValue| value.to_str().ok()?.parse::<u64>().ok();
-    let declared = headers.get(header::CONTENT_LENGTH).and_then(number);
-    let too_large = declared.is_some_and(|size| usize::try_from(size).is_ok_and(|s| s > bytes_max));
-    too_large && headers.contains_key(header::EXPECT)
 }
 
 fn body_trouble(shared: &Shared, trouble: BodyTrouble) -> Response {
