@@ -193,20 +193,17 @@ fn wait_for_all(runsc: i32) -> std::io::Result<Exit> {
         }
     }
     let exit = exit.ok_or_else(|| std::io::Error::other("runsc was never there"))?;
-    // Its exit code would be told as the program's.
+    // Where its kernel broke, its exit code would be told as the program's.
     let is_broken = fs::metadata(config::PANIC).is_ok_and(|said| said.len() > 0);
-    let exit = match is_broken {
-        true => Exit {
-            code: None,
-            signal: Some(libc::SIGABRT),
-            ..exit
-        },
-        false => exit,
+    let (code, signal) = match is_broken {
+        true => (None, Some(libc::SIGABRT)),
+        false => (exit.code, exit.signal),
     };
     Ok(Exit {
+        code,
+        signal,
         cpu_us,
         // That of the largest of the sandbox's processes is not the run's.
         memory_peak_bytes: 0,
-        ..exit
     })
 }
