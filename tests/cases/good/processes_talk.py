@@ -47,7 +47,7 @@ if __name__ == "__main__":
     block.close()
     block.unlink()
     with context.Pool(3, maxtasksperchild=5) as pool:
-        print(sum(pool.imap_unordered(double, range(20))), pool.starmap(pow, [(2, 3)]), pool.apply_async(double, (4,)).get(5))
+        print(sum(pool.imap_unordered(double, range(20))), pool.starmap(pow, [(2, 3)], 1), pool.apply_async(double, (4,)).get(5))
         try:
             pool.apply(int, ("x",))
         except ValueError as error:
