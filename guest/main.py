@@ -28,6 +28,8 @@ class Walls:
             ctypes.c_uint64, ctypes.c_uint32, ctypes.c_uint64, ctypes.c_uint32, ctypes.c_uint32, ctypes.c_uint64
         ]
         self._limits = limits
+        # The last of them is there where no cgroup counts memory, and then somebody is asked for each process.
+        self.asks_for_forks = limits[-1] > 0
 
     def gather(self):
         """Before anything is imported: what forks share is to be cheap to fork."""
@@ -72,6 +74,8 @@ def main():
     import zygote
 
     del sys.path[0]
+    if walls[0].asks_for_forks:
+        zygote.unit.let_no_signal_interrupt_forks()
     # Handed over, not kept: what a frame holds, a program can find.
     zygote.serve(walls.pop(), kind, CONTROL_FD, frozenset(imports_public.split(",")))
 

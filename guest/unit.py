@@ -13,8 +13,10 @@ The sequence of an ending follows `Py_RunMain`, `Py_FinalizeEx` and `finalize_mo
 `tests/test_oracle.py` compares both, program by program.
 """
 
+import _signal
 import atexit
 import builtins
+import functools
 import gc
 import importlib.machinery
 import io
@@ -216,6 +218,22 @@ def _live_on_the_host(folder):
     if shutil is not None:
         # Copies are of contents. To set a mode or a time fails, as a program that asks for it sees.
         shutil.copymode = shutil.copystat = _copy_no_modes
+
+
+def let_no_signal_interrupt_forks():
+    """Where the keeper is asked for each fork: a signal that comes while the call waits would end it with `EINTR`."""
+    # Not `signal`'s, which makes an enumeration of each number: half as long again as the fork.
+    fork, mask, every = os.fork, _signal.pthread_sigmask, [*map(int, signal.valid_signals())]
+
+    @functools.wraps(fork)
+    def fork_without_signals():
+        before = mask(signal.SIG_BLOCK, every)
+        try:
+            return fork()
+        finally:
+            mask(signal.SIG_SETMASK, before)
+
+    os.fork = fork_without_signals
 
 
 def _copy_no_modes(src, dst, *, follow_symlinks=True):

@@ -162,6 +162,10 @@ fn in_namespaces(
     // Descriptors are closed after the last step that opens any.
     run.close_all_others()?;
     sys::unblock_signals();
+    if walls.data_bytes_max.is_some() {
+        // No cgroup counts its memory: whoever does has it make no process meanwhile.
+        have_the_keeper_asked(&walls.filter)?;
+    }
     // Last, since it refuses the calls of all that went before.
     walls.filter.raise()?;
     // A process like this one, confined as this one, out of the program's sight.
@@ -172,6 +176,13 @@ fn in_namespaces(
     )?;
     rules::set_apart()?;
     stands(walls, user)
+}
+
+/// Has the keeper asked for each process and thread from here on, and gives it what it is asked on.
+fn have_the_keeper_asked(filter: &Filter) -> Result<(), WallError> {
+    let asks = filter.ask_for_processes()?;
+    let job = sys::inherited(JOB).doing("find the job's socket")?;
+    wire::job::send_word(job, wire::job::ASKS, asks.as_fd()).doing("have the keeper asked")
 }
 
 fn folders() -> io::Result<()> {

@@ -211,20 +211,24 @@ pub struct Exit {
 /// at files where they have no file system of their own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ToWatch {
-    /// Look at these runs. Answered by [`FromWatch::Seen`].
-    Look {
-        /// Which, and where.
-        runs: Vec<Run>,
-    },
+    /// Look at this run. Answered by [`FromWatch::ProcessesSeen`] and [`FromWatch::Seen`], in this order.
+    Look(Run),
 }
 
 /// What the watch tells the keeper.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FromWatch {
-    /// It looked.
+    /// It has looked at the processes of a run, which may make others again.
+    ProcessesSeen {
+        /// Whose.
+        unit: UnitId,
+    },
+    /// It has looked at a run.
     Seen {
-        /// Those that use more than they may, and of what.
-        over: Vec<(UnitId, Over)>,
+        /// Which.
+        unit: UnitId,
+        /// Of what it uses more than it may.
+        over: Option<Over>,
     },
 }
 
@@ -257,6 +261,8 @@ pub struct Run {
     pub unit: UnitId,
     /// Its processes.
     pub members: Members,
+    /// The only one that it has, where it is known to have made no other.
+    pub alone: Option<i32>,
     /// Where its files are.
     pub files: Files,
 }

@@ -4,12 +4,15 @@
 //! to say; it is found and ended by its process group, which nothing in it can leave; and the keeper is
 //! asked for each process that it wants to make, since the kernel counts those of the whole user.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
 use rustix::io::Errno;
 use rustix::process::Signal;
 
-use super::{JOB, ROOM_BYTES, Run, Status, Walls, count_descriptors, device_is_refused, folders};
+use super::{
+    ROOM_BYTES, Run, Status, Walls, count_descriptors, device_is_refused, folders,
+    have_the_keeper_asked,
+};
 use crate::sys;
 use crate::walls::landlock::{self as rules, HOST};
 use crate::walls::{Doing, WallError, capabilities, limits, seccomp, verify};
@@ -39,16 +42,10 @@ pub(super) fn on_the_host(own_box: &OwnedFd, run: Run, walls: &Walls) -> Result<
     folders().doing("make the run's folders")?;
     run.close_all_others()?;
     sys::unblock_signals();
-    // Handed over before the filter refuses what carries descriptors, and closed again.
-    hand_over(&walls.filter.ask_for_processes()?)?;
+    // Before the filter refuses what carries descriptors.
+    have_the_keeper_asked(&walls.filter)?;
     walls.filter.raise()?;
     stands(walls)
-}
-
-/// Gives the keeper what it is asked on.
-fn hand_over(asks: &OwnedFd) -> Result<(), WallError> {
-    let job = sys::inherited(JOB).doing("find the job's socket")?;
-    wire::job::send_word(job, wire::job::ASKS, asks.as_fd()).doing("have the keeper asked")
 }
 
 /// Reads every wall back, from inside.

@@ -14,6 +14,7 @@
 //! The control socket is descriptor 0. When the server goes away, however it does, the socket
 //! ends, and the inner keeper with it.
 
+mod asks;
 mod group;
 mod home;
 mod locks;

@@ -7,8 +7,9 @@ use rustix::fs::{Gid, Uid};
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use rustix::pipe::PipeFlags;
 use rustix::process::Signal;
-use wire::{Files, Kind, Limits, Members, Over, ToZygote, UnitId};
+use wire::{Files, Kind, Limits, Members, Over, Run, ToZygote, UnitId};
 
+use super::asks::Asks;
 use super::group::Group;
 use super::home::Home;
 use super::sandboxes::{self, Sandbox, Sandboxes};
@@ -31,6 +32,8 @@ pub(super) struct Unit {
     pub(super) pid: Option<i32>,
     /// By what the run's processes are found.
     pub(super) members: Option<Members>,
+    /// Where it asks for processes, if the keeper is asked.
+    pub(super) asks: Option<Asks>,
     pub(super) leaf: Option<Leaf>,
     pub(super) own_box: OwnedFd,
     /// Killed by us, not by the kernel, for what it had too much of.
@@ -180,6 +183,7 @@ impl Unit {
             life,
             pid: None,
             members: None,
+            asks: None,
             leaf: None,
             own_box,
             over: None,
@@ -224,6 +228,17 @@ impl Unit {
             Life::Group(group) => Some(group),
             Life::Init(_) | Life::Sandbox(_) => None,
         }
+    }
+
+    /// The unit as the watch finds it; nothing where it is not known yet by what.
+    pub(super) fn as_seen(&self, id: UnitId, ground: &Ground) -> Option<Run> {
+        let is_alone = self.asks.as_ref().is_some_and(Asks::is_alone);
+        Some(Run {
+            unit: id,
+            members: self.members?,
+            alone: self.pid.filter(|_| is_alone),
+            files: self.files(id, ground),
+        })
     }
 
     /// Kills every process of the unit; `epoll` is where its preparation is heard of.
@@ -289,7 +304,7 @@ impl Unit {
     }
 
     /// Its files, as the watch counts them.
-    pub(super) fn files(&self, id: UnitId, ground: &Ground) -> Files {
+    fn files(&self, id: UnitId, ground: &Ground) -> Files {
         match ground {
             Ground::Native(_) | Ground::Gvisor(_) => {
                 let stat = rustix::fs::fstatvfs(&self.own_box);
@@ -413,6 +428,7 @@ mod tests {
             life: Life::Init(descriptor()),
             pid: None,
             members: None,
+            asks: None,
             leaf: None,
             own_box: descriptor(),
             over: None,

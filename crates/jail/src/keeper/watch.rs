@@ -1,10 +1,15 @@
 //! The memory of runs where no cgroup bounds it: a look at every process, ten times a second.
 //!
 //! A process of its own looks, because a run decides how long that takes: one with very many
-//! mappings holds up whoever counts its pages, and must not hold up the keeper.
+//! mappings holds up whoever counts its pages, and must not hold up the keeper. A few threads of it look,
+//! each at one run, so that none holds up the looks at all others.
 //!
 //! ```text
-//!   keeper ── Look { runs } ──► watch: reads /proc ── Seen { over } ──► keeper: kills, tells
+//!   keeper ── Look ─────────► watch: reads /proc
+//!     │ lets the run make      │
+//!     │ no process meanwhile   │
+//!     │◄── ProcessesSeen ──────┤ files on the host
+//!     │◄── Seen { over } ──────┘ kills, tells
 //! ```
 //!
 //! A run's processes are those of its PID namespace, however they came to be. Their resident sets
@@ -12,6 +17,9 @@
 //! count in each there, so where that sum is over the limit, proportional sets are summed before
 //! anything is ended. A run whose pages cannot be counted in time is over the limit, and so is one
 //! of which a single process has more mapped than the whole run may use.
+//!
+//! A process that is found and then gone may have handed what it had on, to a child that it was making when the look
+//! began. Then it is looked again, until no such child can be left.
 //!
 //! What is mapped nowhere is not seen so. What is in the run's files is told by its box. Shared
 //! memory without a file is counted by its pieces, which the filter keeps small; the template has no
@@ -25,12 +33,12 @@ mod sandbox;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::process::{DumpableBehavior, Signal};
 use wire::{Files, FromWatch, Limits, Members, Over, Run, Tier, ToWatch, UnitId, WireError};
 
+use super::asks::BIRTH_MAX;
 use super::processes::Process;
 use crate::gvisor::OVERHEAD_BYTES;
 use crate::sys::{self, Side, SingleThread};
@@ -38,24 +46,26 @@ use crate::walls::{Doing, WallError, limits, seccomp};
 
 /// What the kernel calls a shared mapping without a file.
 const SHARED_MAPPING: &str = "/dev/zero (deleted)";
-/// Least time between two scans of all processes; looks in between are at those that were found.
-const SCAN_PAUSE: Duration = Duration::from_millis(90);
 /// Most processor time in which the pages of one run are counted.
 const COUNT_MAX: Duration = Duration::from_millis(200);
-/// Most processor time of one look after which no other run's pages are counted in it.
-const LOOK_MAX: Duration = Duration::from_millis(100);
+/// Pause before a look at the same run's processes again.
+const AGAIN_PAUSE: Duration = Duration::from_millis(1);
+/// Longest time for one look, on a machine that is busy beyond measure.
+const LOOK_MAX: Duration = Duration::from_secs(10);
+/// How many runs are looked at at once.
+const LOOKERS: usize = 4;
+/// Stack of a thread that looks. Bytes.
+const LOOKER_STACK_BYTES: usize = 256 << 10;
 /// Most that a process has mapped of what every run shares: the zygote's heap and its libraries.
 /// Bytes; with every module that is imported it is half of this.
 const COMMON_BYTES_MAX: u64 = 128 << 20;
-/// Most runs in one look, so that they fit into a frame.
-const RUNS_MAX: usize = 500;
 
 /// The keeper's side: the process that looks.
 #[derive(Debug)]
 pub(super) struct Watch {
     pub(super) socket: OwnedFd,
-    /// Looks that were asked for and not answered yet.
-    owed: usize,
+    /// Runs that it was asked to look at and has not answered for yet, and since when.
+    looks: BTreeMap<UnitId, Instant>,
 }
 
 impl Watch {
@@ -67,37 +77,46 @@ impl Watch {
     pub(super) fn start(proof: SingleThread, limits: Limits) -> Result<Self, WallError> {
         let (socket, end) = wire::pair().doing("make the watch's socket")?;
         match sys::clone_process(proof, 0).doing("fork the watch")? {
-            Side::Parent { .. } => Ok(Self { socket, owed: 0 }),
+            Side::Parent { .. } => Ok(Self {
+                socket,
+                looks: BTreeMap::new(),
+            }),
             Side::Child => {
-                let ended = keep_only(&end).and_then(|socket| look_on(socket, limits));
+                let ended = keep_only(&end).and_then(|socket| live(socket, limits));
                 sys::exit_now(i32::from(ended.is_err()))
             }
         }
     }
 
-    /// Asks for a look at these runs, unless the last one is still going on.
-    pub(super) fn ask(&mut self, runs: &[Run]) -> Result<(), WireError> {
-        if self.owed > 0 {
-            return Ok(());
-        }
-        for runs in runs.chunks(RUNS_MAX) {
-            wire::send_now(
-                &self.socket,
-                &ToWatch::Look {
-                    runs: runs.to_vec(),
-                },
-                &[],
-            )?;
-            self.owed += 1;
-        }
+    /// Whether a look at this run is going on.
+    pub(super) fn looks_at(&self, unit: UnitId) -> bool {
+        self.looks.contains_key(&unit)
+    }
+
+    /// Asks for a look at a run.
+    pub(super) fn ask(&mut self, run: Run) -> Result<(), WireError> {
+        let unit = run.unit;
+        wire::send_now(&self.socket, &ToWatch::Look(run), &[])?;
+        self.looks.insert(unit, Instant::now());
         Ok(())
     }
 
-    /// The runs that were found to use too much, and of what; `None` when the process is gone.
-    pub(super) fn hear(&mut self) -> Option<Vec<(UnitId, Over)>> {
-        let FromWatch::Seen { over } = wire::receive(&self.socket).ok()??.message;
-        self.owed = self.owed.saturating_sub(1);
-        Some(over)
+    /// What it says; `None` when the process is gone.
+    pub(super) fn hear(&mut self) -> Option<FromWatch> {
+        let heard = wire::receive::<FromWatch>(&self.socket).ok()??.message;
+        if let FromWatch::Seen { unit, .. } = &heard {
+            self.looks.remove(unit);
+        }
+        Some(heard)
+    }
+
+    /// The runs that it is looking at for too long, each once.
+    pub(super) fn take_overdue(&mut self) -> Vec<UnitId> {
+        let is_overdue = |since: &Instant| since.elapsed() > LOOK_MAX;
+        let overdue = self.looks.iter().filter(|(_, since)| is_overdue(since));
+        let overdue: Vec<_> = overdue.map(|(unit, _)| *unit).collect();
+        self.looks.retain(|_, since| !is_overdue(since));
+        overdue
     }
 }
 
@@ -114,169 +133,255 @@ fn keep_only(socket: &OwnedFd) -> Result<BorrowedFd<'static>, WallError> {
     sys::inherited(0).doing("find the watch's socket")
 }
 
-/// Looks whenever it is asked to, until the keeper is gone.
+/// Looks whenever it is asked to, until the keeper is gone or one that looks is: then all of it ends.
+fn live(socket: BorrowedFd<'static>, limits: Limits) -> Result<(), WallError> {
+    for _ in 1..LOOKERS {
+        std::thread::Builder::new()
+            .stack_size(LOOKER_STACK_BYTES)
+            .spawn(move || {
+                let _end = EndsAll;
+                look_on(socket, limits)
+            })
+            .doing("start a thread of the watch")?;
+    }
+    look_on(socket, limits)
+}
+
+/// What ends the process when a thread of it does, in whatever way.
+struct EndsAll;
+
+impl Drop for EndsAll {
+    fn drop(&mut self) {
+        sys::exit_now(1)
+    }
+}
+
+/// One thread. Each takes the next look that is asked for.
 fn look_on(socket: BorrowedFd<'_>, limits: Limits) -> Result<(), WallError> {
-    let mut counter = Counter::new(limits);
     loop {
         let frame = wire::receive::<ToWatch>(socket).map_err(std::io::Error::other);
         let Some(frame) = frame.doing("hear the keeper")? else {
             return Ok(());
         };
-        let ToWatch::Look { runs } = frame.message;
-        let over = counter.over(&runs);
-        let told = wire::send(socket, &FromWatch::Seen { over }, &[]);
-        told.map_err(std::io::Error::other)
-            .doing("tell the keeper")?;
-    }
-}
-
-#[derive(Debug)]
-struct Counter {
-    limits: Limits,
-    /// The run whose pages were counted last; the next is another's turn.
-    last: UnitId,
-    /// Whose processes are whose, as the last scan of all found, and when that was.
-    members: BTreeMap<Members, Vec<i32>>,
-    scanned_at: Option<Instant>,
-}
-
-impl Counter {
-    const fn new(limits: Limits) -> Self {
-        Self {
-            limits,
-            last: UnitId(0),
-            members: BTreeMap::new(),
-            scanned_at: None,
-        }
-    }
-
-    /// The runs that use more than they may, as far as this look finds them.
-    fn over(&mut self, runs: &[Run]) -> Vec<(UnitId, Over)> {
-        let is_recent = |at: Instant| at.elapsed() < SCAN_PAUSE;
-        if !self.scanned_at.is_some_and(is_recent) {
-            self.members = members(runs);
-            self.scanned_at = Some(Instant::now());
-        }
-        let mut over = Vec::new();
-        let mut doubtful = Vec::new();
-        for run in runs {
-            let members = self.members.get(&run.members);
-            let members = members.map_or(&[][..], Vec::as_slice);
-            let own = with_memory_of_their_own(members);
-            match self.at_first_sight(run, members, &own) {
-                Sight::Fine => {}
-                Sight::Over(what) => over.push((run.unit, what)),
-                Sight::Doubtful { bytes_left } => doubtful.push((run.unit, own, bytes_left)),
-            }
-        }
-        // Those behind the last one first, then the others.
-        doubtful.sort_by_key(|(unit, ..)| (*unit <= self.last, *unit));
-        let start = processor_time();
-        for (unit, members, bytes_left) in doubtful {
-            self.last = unit;
-            if counts_more(&members, bytes_left) {
-                over.push((unit, Over::Memory));
-            }
-            if processor_time().saturating_sub(start) > LOOK_MAX {
-                break;
-            }
-        }
-        over
-    }
-
-    /// What can be told of a run without looking at its page tables: of all its processes, and of one for
-    /// each memory.
-    fn at_first_sight(&self, run: &Run, all: &[i32], own: &[i32]) -> Sight {
-        let file_bytes = match &run.files {
-            Files::InMemory(bytes) => *bytes,
-            Files::Below(folder) => {
-                match self.on_the_host(folder, all) {
-                    Some(over) => return Sight::Over(over),
-                    // On a disk, or counted there as well as it can be.
-                    None => 0,
-                }
-            }
+        let ToWatch::Look(run) = frame.message;
+        let unit = run.unit;
+        let tell = |message: &FromWatch| {
+            let told = wire::send(socket, message, &[]).map_err(std::io::Error::other);
+            told.doing("tell the keeper")
         };
-        let bytes_max = self.limits.memory_bytes_max;
-        if let Members::Sandbox(_) = run.members {
-            let bytes = sandbox::bytes(all).saturating_add(file_bytes);
-            return match bytes > bytes_max.saturating_add(OVERHEAD_BYTES) {
-                true => Sight::Over(Over::Memory),
-                false => Sight::Fine,
+        let look = Look { run, limits };
+        let (over, members) = look.at_processes();
+        if over.is_none() && look.has_files_on_the_host() {
+            tell(&FromWatch::ProcessesSeen { unit })?;
+        }
+        let over = over.or_else(|| look.at_files(&members));
+        tell(&FromWatch::Seen { unit, over })?;
+    }
+}
+
+/// One look at one run.
+#[derive(Debug)]
+struct Look {
+    run: Run,
+    limits: Limits,
+}
+
+impl Look {
+    /// What the run has too much of in its processes, and who they are.
+    fn at_processes(&self) -> (Option<Over>, Vec<i32>) {
+        let start = Instant::now();
+        let mut known = BTreeSet::new();
+        loop {
+            let nobody_is_being_born = start.elapsed() > BIRTH_MAX;
+            let members = self.members();
+            let (over, left) = match self.run.members {
+                Members::Sandbox(_) => (self.of_a_sandbox(&members), BTreeSet::new()),
+                Members::Namespace(_) | Members::Group(_) => self.of_processes(&members),
             };
-        }
-        let start = processor_time();
-        let mut resident = 0;
-        // All of them first, since some may be gone in a moment, and what follows takes its time.
-        for pid in own {
-            let own = resident_bytes(*pid);
-            if own > bytes_max.saturating_add(COMMON_BYTES_MAX) {
-                return Sight::Over(Over::Memory);
+            // Of those that were without memory before, none has given it to anybody since.
+            let is_left_by_new = !left.is_subset(&known);
+            if over.is_some() || nobody_is_being_born || !is_left_by_new {
+                return (over, members);
             }
-            resident += own;
-        }
-        let mut pieces = BTreeSet::new();
-        for pid in own {
-            note_shared_pieces(*pid, &mut pieces);
-            if processor_time().saturating_sub(start) > COUNT_MAX {
-                return Sight::Over(Over::Memory);
-            }
-        }
-        let pieces = u64::try_from(pieces.len()).unwrap_or(u64::MAX);
-        let elsewhere = pieces
-            .saturating_mul(seccomp::SHARED_PIECE_BYTES_MAX.into())
-            .saturating_add(file_bytes);
-        match bytes_max.checked_sub(elsewhere) {
-            None => Sight::Over(Over::Memory),
-            Some(bytes_left) if resident > bytes_left => Sight::Doubtful { bytes_left },
-            Some(_) => Sight::Fine,
+            known.extend(left);
+            std::thread::sleep(AGAIN_PAUSE);
         }
     }
 
-    /// What a run has too much of that its own namespaces and file system would bound, where it has none.
-    fn on_the_host(&self, folder: &Path, members: &[i32]) -> Option<Over> {
+    /// Its processes, as they are now.
+    fn members(&self) -> Vec<i32> {
+        if let Some(program) = self.run.alone {
+            return vec![program];
+        }
+        let tier = match self.run.members {
+            Members::Namespace(_) => Tier::Native,
+            Members::Sandbox(_) => Tier::Gvisor,
+            Members::Group(_) => Tier::Landlock,
+        };
+        let is_member = |pid: &i32| run_of(tier, *pid) == Some(self.run.members);
+        numbers("/proc").filter(is_member).collect()
+    }
+
+    const fn has_files_on_the_host(&self) -> bool {
+        matches!(self.run.files, Files::Below(_))
+    }
+
+    /// Its files, where they are in memory. Bytes.
+    const fn file_bytes(&self) -> u64 {
+        match &self.run.files {
+            Files::InMemory(bytes) => *bytes,
+            // On a disk, or counted there as well as it can be.
+            Files::Below(_) => 0,
+        }
+    }
+
+    fn of_a_sandbox(&self, members: &[i32]) -> Option<Over> {
+        let bytes = sandbox::bytes(members).saturating_add(self.file_bytes());
+        let bytes_max = self.limits.memory_bytes_max.saturating_add(OVERHEAD_BYTES);
+        (bytes > bytes_max).then_some(Over::Memory)
+    }
+
+    /// What these processes have too much of, and those of them that have no memory any more.
+    fn of_processes(&self, members: &[i32]) -> (Option<Over>, BTreeSet<i32>) {
+        if self.has_files_on_the_host() && self.has_too_many(members) {
+            return (Some(Over::Processes), BTreeSet::new());
+        }
+        // All of them first, since some may be gone in a moment, and what follows takes its time.
+        let memories = Memory::of(members);
+        let living: BTreeSet<i32> = memories
+            .iter()
+            .flat_map(|m| &m.processes)
+            .copied()
+            .collect();
+        let mut left: BTreeSet<i32> = members.iter().copied().collect();
+        left.retain(|pid| !living.contains(pid));
+        let bytes_max = self.limits.memory_bytes_max;
+        let one_max = bytes_max.saturating_add(COMMON_BYTES_MAX);
+        if memories
+            .iter()
+            .any(|memory| memory.resident_bytes > one_max)
+        {
+            return (Some(Over::Memory), left);
+        }
+        let Some(shared_bytes) = shared_bytes(&memories, &mut left) else {
+            return (Some(Over::Memory), left);
+        };
+        let Some(bytes_left) =
+            bytes_max.checked_sub(shared_bytes.saturating_add(self.file_bytes()))
+        else {
+            return (Some(Over::Memory), left);
+        };
+        let resident: u64 = memories.iter().map(|memory| memory.resident_bytes).sum();
+        let is_over = resident > bytes_left && counts_more(&memories, bytes_left, &mut left);
+        (is_over.then_some(Over::Memory), left)
+    }
+
+    /// Whether there are more processes and threads than a run may have, where it has no namespace that
+    /// bounds them.
+    fn has_too_many(&self, members: &[i32]) -> bool {
         let tasks = members.iter().filter_map(|pid| Process::of(*pid));
         let tasks: u32 = tasks.map(|process| process.threads).sum();
         // The keeper, which is asked for each, refuses the first that is too many. This is for what it
         // may have been wrong about, on a machine that is busy beyond measure.
-        if tasks
-            > self
-                .limits
-                .processes_max
-                .saturating_add(1)
-                .saturating_mul(2)
-        {
-            return Some(Over::Processes);
-        }
+        let tasks_max = self.limits.processes_max.saturating_add(1);
+        tasks > tasks_max.saturating_mul(2)
+    }
+
+    /// What the run has too much of in its files, of which these processes may hold some that have no name.
+    fn at_files(&self, members: &[i32]) -> Option<Over> {
+        let Files::Below(folder) = &self.run.files else {
+            return None;
+        };
+        let unseen_bytes = limits::file_bytes_max(&self.limits);
         let bytes_left = self.limits.workspace_bytes_max;
-        let bytes_left = files::below(folder, self.limits.workspace_files_max, bytes_left);
-        let bytes_left = bytes_left.and_then(|left| {
-            files::without_name(members, limits::file_bytes_max(&self.limits), left)
-        });
+        // In this order, one that is deleted meanwhile is not counted twice.
+        let bytes_left = files::without_name(members, unseen_bytes, bytes_left);
+        let bytes_left =
+            bytes_left.and_then(|left| files::below(folder, self.limits.workspace_files_max, left));
         bytes_left.is_none().then_some(Over::Disk)
     }
 }
 
-/// What a first look at a run tells.
+/// One memory, and the processes that have it: the one that holds a run's, and what `vfork` makes, share it.
 #[derive(Debug)]
-enum Sight {
-    /// It is below its limit.
-    Fine,
-    /// It is over one, or nobody can tell in time.
-    Over(Over),
-    /// It is over it if its processes share nothing.
-    Doubtful {
-        /// What its pages may be.
-        bytes_left: u64,
-    },
+struct Memory {
+    processes: Vec<i32>,
+    /// A thread of the first of them. Of two first threads that have ended the kernel says that both have the
+    /// same memory, which is none.
+    thread: i32,
+    /// Resident pages and page tables; an upper bound.
+    resident_bytes: u64,
 }
 
-/// Whether the pages of these processes together are more, or too many to count.
-fn counts_more(members: &[i32], bytes_max: u64) -> bool {
+impl Memory {
+    /// Those of these processes. Who has none any more is left out.
+    fn of(processes: &[i32]) -> Vec<Self> {
+        let mut memories: Vec<Self> = Vec::new();
+        for pid in processes {
+            let Some((thread, resident_bytes)) = living_thread(*pid) else {
+                continue;
+            };
+            let same = |memory: &&mut Self| sys::share_memory(memory.thread, thread);
+            if let Some(memory) = memories.iter_mut().find(same) {
+                memory.processes.push(*pid);
+            } else {
+                memories.push(Self {
+                    processes: vec![*pid],
+                    thread,
+                    resident_bytes,
+                });
+            }
+        }
+        memories
+    }
+
+    /// What is told of the first of its processes that still has it.
+    fn first_told<T>(&self, told: impl Fn(i32) -> Option<T>) -> Option<T> {
+        self.processes.iter().find_map(|pid| told(*pid))
+    }
+}
+
+/// A thread of a process that has its memory, which the first one has no more when it has ended; and what is
+/// resident of it.
+fn living_thread(pid: i32) -> Option<(i32, u64)> {
+    let tasks = format!("/proc/{pid}/task");
+    numbers(&tasks).find_map(|thread| Some((thread, resident_bytes(&format!("{tasks}/{thread}"))?)))
+}
+
+/// Resident pages and page tables. Bytes; nothing where there is no memory any more.
+fn resident_bytes(thread: &str) -> Option<u64> {
+    let status = read(&format!("{thread}/status"))?;
+    Some(kib(&status, "VmRSS:")? + kib(&status, "VmPTE:")?)
+}
+
+/// What is in shared memory without a file, as its pieces tell; nothing if they cannot be counted in time. Notes
+/// the processes of memories that are gone meanwhile.
+fn shared_bytes(memories: &[Memory], gone: &mut BTreeSet<i32>) -> Option<u64> {
+    let start = processor_time();
+    let mut pieces = BTreeSet::new();
+    for memory in memories {
+        match memory.first_told(shared_pieces) {
+            Some(of_one) => pieces.extend(of_one),
+            None => gone.extend(&memory.processes),
+        }
+        if processor_time().saturating_sub(start) > COUNT_MAX {
+            return None;
+        }
+    }
+    let pieces = u64::try_from(pieces.len()).unwrap_or(u64::MAX);
+    Some(pieces.saturating_mul(seccomp::SHARED_PIECE_BYTES_MAX.into()))
+}
+
+/// Whether the pages of all these are more, or too many to count. Notes the processes of those that are gone
+/// meanwhile.
+fn counts_more(memories: &[Memory], bytes_max: u64, gone: &mut BTreeSet<i32>) -> bool {
     let start = processor_time();
     let mut sum = 0;
-    for pid in members {
-        sum += proportional_bytes(*pid);
+    for memory in memories {
+        match memory.first_told(proportional_bytes) {
+            Some(bytes) => sum += bytes,
+            None => gone.extend(&memory.processes),
+        }
         if sum > bytes_max || processor_time().saturating_sub(start) > COUNT_MAX {
             return true;
         }
@@ -290,25 +395,6 @@ fn processor_time() -> Duration {
     Duration::try_from(time).unwrap_or_default()
 }
 
-/// Every process that can be seen, by what those of these runs are found by.
-fn members(runs: &[Run]) -> BTreeMap<Members, Vec<i32>> {
-    let mut members: BTreeMap<Members, Vec<i32>> = BTreeMap::new();
-    let Some(first) = runs.first() else {
-        return members;
-    };
-    let tier = match first.members {
-        Members::Namespace(_) => Tier::Native,
-        Members::Sandbox(_) => Tier::Gvisor,
-        Members::Group(_) => Tier::Landlock,
-    };
-    for pid in numbers("/proc") {
-        if let Some(run) = run_of(tier, pid) {
-            members.entry(run).or_default().push(pid);
-        }
-    }
-    members
-}
-
 /// By what the run is found that a process is of, if it is of one.
 pub(super) fn run_of(tier: Tier, pid: i32) -> Option<Members> {
     match tier {
@@ -316,35 +402,6 @@ pub(super) fn run_of(tier: Tier, pid: i32) -> Option<Members> {
         Tier::Gvisor => namespace_of(pid).map(Members::Sandbox),
         Tier::Landlock => Process::of(pid).map(|process| Members::Group(process.group)),
     }
-}
-
-/// One process for each memory: the one that holds a run's, and what `vfork` makes, share it. Those
-/// that have none any more are left out.
-fn with_memory_of_their_own(members: &[i32]) -> Vec<i32> {
-    let mut own: Vec<(i32, i32)> = Vec::new();
-    for pid in members {
-        // By a living thread's number: of two first threads that have ended the kernel says that both
-        // have the same memory, which is none.
-        let Some(thread) = thread_with_memory(*pid) else {
-            continue;
-        };
-        if !own
-            .iter()
-            .any(|(_, known)| sys::share_memory(*known, thread))
-        {
-            own.push((*pid, thread));
-        }
-    }
-    own.into_iter().map(|(pid, _)| pid).collect()
-}
-
-fn thread_with_memory(pid: i32) -> Option<i32> {
-    let tasks = format!("/proc/{pid}/task");
-    let has_memory = |thread: &i32| {
-        let status = read(&format!("{tasks}/{thread}/status"));
-        status.is_some_and(|status| kib(&status, "VmRSS:").is_some())
-    };
-    numbers(&tasks).find(has_memory)
 }
 
 /// The PID namespace of a process, by the kernel's number.
@@ -372,17 +429,9 @@ pub(super) fn numbers(folder: &str) -> impl Iterator<Item = i32> + use<> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
-/// Resident pages and page tables; an upper bound.
-fn resident_bytes(pid: i32) -> u64 {
-    of_a_living_thread(pid, |thread| {
-        let status = read(&format!("{thread}/status"))?;
-        Some(kib(&status, "VmRSS:")? + kib(&status, "VmPTE:")?)
-    })
-}
-
-/// The same, with pages that others have mapped as well divided among them; where that is not shown to
-/// us, as of what may not be read, they all count.
-fn proportional_bytes(pid: i32) -> u64 {
+/// The same of a process, with pages that others have mapped as well divided among them; where that is not
+/// shown to us, as of what may not be read, they all count.
+fn proportional_bytes(pid: i32) -> Option<u64> {
     of_a_living_thread(pid, |thread| {
         let status = read(&format!("{thread}/status"))?;
         let rollup = read(&format!("{thread}/smaps_rollup"));
@@ -391,25 +440,23 @@ fn proportional_bytes(pid: i32) -> u64 {
     })
 }
 
-/// Notes the pieces of shared memory without a file that a process has mapped, in whole or in part.
-/// Their pages stay when it lets go of them, for as long as one mapping of the piece is left.
-fn note_shared_pieces(pid: i32, pieces: &mut BTreeSet<u64>) {
-    let note = |thread: &str| {
-        let maps = read(&format!("{thread}/maps"))?;
+/// The pieces of shared memory without a file that a process has mapped, in whole or in part, by the kernel's
+/// numbers. Their pages stay when it lets go of them, for as long as one mapping of the piece is left.
+fn shared_pieces(pid: i32) -> Option<Vec<u64>> {
+    of_a_living_thread(pid, |thread| {
+        let maps = read(&format!("{thread}/maps")).filter(|maps| !maps.is_empty())?;
         let lines = maps.lines().filter(|line| line.ends_with(SHARED_MAPPING));
         // Range, rights, offset, device, inode.
-        pieces.extend(lines.filter_map(|line| line.split(' ').nth(4)?.parse::<u64>().ok()));
-        Some(0)
-    };
-    of_a_living_thread(pid, note);
+        let pieces = lines.filter_map(|line| line.split(' ').nth(4)?.parse().ok());
+        Some(pieces.collect())
+    })
 }
 
-/// A first thread that has ended shows no memory, though the others have it all.
-fn of_a_living_thread(pid: i32, mut bytes: impl FnMut(&str) -> Option<u64>) -> u64 {
+/// What is told of a thread that has the memory of a process. A first thread that has ended shows none, though
+/// the others have it all.
+fn of_a_living_thread<T>(pid: i32, told: impl Fn(&str) -> Option<T>) -> Option<T> {
     let tasks = format!("/proc/{pid}/task");
-    numbers(&tasks)
-        .find_map(|thread| bytes(&format!("{tasks}/{thread}")))
-        .unwrap_or(0)
+    numbers(&tasks).find_map(|thread| told(&format!("{tasks}/{thread}")))
 }
 
 fn kib(text: &str, name: &str) -> Option<u64> {
@@ -422,17 +469,6 @@ fn kib(text: &str, name: &str) -> Option<u64> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_watch_reads_real_processes() {
-        let own = i32::try_from(std::process::id()).unwrap();
-        let (most, proportional) = (resident_bytes(own), proportional_bytes(own));
-        assert!(most > 100_000, "{most}");
-        assert!(
-            proportional > 0 && proportional <= most * 2,
-            "{proportional}"
-        );
-    }
-
     fn limits(memory_bytes_max: u64) -> Limits {
         Limits {
             memory_bytes_max,
@@ -443,15 +479,41 @@ mod tests {
         }
     }
 
-    fn counter(memory_bytes_max: u64, last: u64) -> Counter {
-        Counter {
-            last: UnitId(last),
-            ..Counter::new(limits(memory_bytes_max))
+    fn own() -> i32 {
+        i32::try_from(std::process::id()).unwrap()
+    }
+
+    fn run(members: Members, files: Files) -> Run {
+        Run {
+            unit: UnitId(1),
+            members,
+            alone: None,
+            files,
         }
     }
 
-    fn own() -> i32 {
-        i32::try_from(std::process::id()).unwrap()
+    /// What a run is found to have too much of.
+    fn over(run: &Run, limits: Limits) -> Option<Over> {
+        let look = Look {
+            run: run.clone(),
+            limits,
+        };
+        let (over, members) = look.at_processes();
+        over.or_else(|| look.at_files(&members))
+    }
+
+    #[test]
+    fn the_watch_reads_real_processes() {
+        let memories = Memory::of(&[own()]);
+        let [memory] = memories.as_slice() else {
+            panic!("{memories:?}");
+        };
+        let (most, proportional) = (memory.resident_bytes, proportional_bytes(own()).unwrap());
+        assert!(most > 100_000, "{most}");
+        assert!(
+            proportional > 0 && proportional <= most * 2,
+            "{proportional}"
+        );
     }
 
     #[test]
@@ -462,53 +524,54 @@ mod tests {
                 Tier::Gvisor => OVERHEAD_BYTES,
                 Tier::Native | Tier::Landlock => 0,
             };
-            let run = |unit, members| Run {
-                unit: UnitId(unit),
-                members,
-                files: Files::InMemory(file_bytes),
-            };
             let nobody = match tier {
                 Tier::Native => Members::Namespace(1),
                 Tier::Gvisor => Members::Sandbox(1),
                 Tier::Landlock => Members::Group(i32::MAX),
             };
-            let runs = [run(1, run_of(tier, own()).unwrap()), run(2, nobody)];
-            let over = |bytes_max| counter(bytes_max, 0).over(&runs);
-            assert_eq!(over(1), [(UnitId(1), Over::Memory)], "{tier:?}");
-            assert_eq!(over(1 << 50), [], "{tier:?}");
+            let files = Files::InMemory(file_bytes);
+            let of_ours = run(run_of(tier, own()).unwrap(), files.clone());
+            assert_eq!(over(&of_ours, limits(1)), Some(Over::Memory), "{tier:?}");
+            assert_eq!(over(&of_ours, limits(1 << 50)), None, "{tier:?}");
+            assert_eq!(over(&run(nobody, files), limits(1)), None, "{tier:?}");
         }
     }
 
     #[test]
-    fn the_next_look_counts_for_whoever_was_not_counted_last() {
-        // Its files are all that it may have, so that its own pages are in doubt.
-        let own = run_of(Tier::Native, own()).unwrap();
-        let run = |unit| Run {
-            unit: UnitId(unit),
-            members: own,
-            files: Files::InMemory(1 << 50),
+    fn who_is_alone_is_not_looked_for() {
+        let nobody = run(Members::Namespace(1), Files::InMemory(0));
+        let alone = Run {
+            alone: Some(own()),
+            ..nobody
         };
-        let over = counter(1 << 50, 1).over(&[run(1), run(2), run(3)]);
-        let order: Vec<u64> = over.iter().map(|(unit, _)| unit.0).collect();
-        assert_eq!(order, [2, 3, 1]);
+        assert_eq!(over(&alone, limits(1)), Some(Over::Memory));
+        assert_eq!(over(&alone, limits(1 << 50)), None);
+    }
+
+    #[test]
+    fn who_has_gone_is_noted() {
+        let mut gone = BTreeSet::new();
+        let memory = Memory {
+            processes: vec![i32::MAX],
+            thread: i32::MAX,
+            resident_bytes: 1,
+        };
+        assert!(!counts_more(&[memory], 1 << 50, &mut gone));
+        assert_eq!(gone, [i32::MAX].into());
     }
 
     #[test]
     fn on_a_host_a_run_has_files_and_processes_to_be_counted() {
         let folder = tempfile::tempdir().unwrap();
-        let run = [Run {
-            unit: UnitId(1),
-            members: run_of(Tier::Landlock, own()).unwrap(),
-            files: Files::Below(folder.path().to_owned()),
-        }];
-        let over = |limits| Counter::new(limits).over(&run);
-        assert_eq!(over(limits(1 << 50)), []);
+        let members = run_of(Tier::Landlock, own()).unwrap();
+        let run = run(members, Files::Below(folder.path().to_owned()));
+        assert_eq!(over(&run, limits(1 << 50)), None);
         let none = Limits {
             processes_max: 0,
             ..limits(1 << 50)
         };
-        assert_eq!(over(none), [(UnitId(1), Over::Processes)]);
+        assert_eq!(over(&run, none), Some(Over::Processes));
         fs::write(folder.path().join("file"), vec![1; 2 << 20]).unwrap();
-        assert_eq!(over(limits(1 << 50)), [(UnitId(1), Over::Disk)]);
+        assert_eq!(over(&run, limits(1 << 50)), Some(Over::Disk));
     }
 }

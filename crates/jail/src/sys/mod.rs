@@ -432,7 +432,14 @@ pub fn install_filter(program: &[libc::sock_filter]) -> io::Result<()> {
 ///
 /// As [`install_filter`].
 pub fn install_asking_filter(program: &[libc::sock_filter]) -> io::Result<OwnedFd> {
-    let fd = set_filter(program, libc::SECCOMP_FILTER_FLAG_NEW_LISTENER)?;
+    let listener = libc::SECCOMP_FILTER_FLAG_NEW_LISTENER;
+    // Once it is heard, who asks is not interrupted by a signal: Python takes no interrupted fork for one to be
+    // tried again. Kernels before 5.19 do not know this.
+    let fd = set_filter(
+        program,
+        listener | libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV,
+    )
+    .or_else(|_| set_filter(program, listener))?;
     // SAFETY: with this flag the kernel made a new descriptor, which nothing else owns.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
@@ -464,6 +471,22 @@ pub struct Question {
     id: u64,
     /// The thread that asks, and waits.
     pub thread: u32,
+    /// It asks for a process, not for a thread of its own.
+    pub for_process: bool,
+}
+
+impl Question {
+    /// What the kernel says of the call that waits. Its arguments are numbers, which nobody can change meanwhile.
+    fn of(question: &libc::seccomp_notif) -> Self {
+        let [flags, ..] = question.data.args;
+        let is_thread = i64::from(question.data.nr) == libc::SYS_clone
+            && flags & u64::from(libc::CLONE_THREAD.unsigned_abs()) != 0;
+        Self {
+            id: question.id,
+            thread: question.pid,
+            for_process: !is_thread,
+        }
+    }
 }
 
 /// Takes the next question of an asking filter, which is there. `None` if whoever asked was killed meanwhile.
@@ -477,10 +500,7 @@ pub fn next_question(asks: BorrowedFd<'_>) -> io::Result<Option<Question>> {
     // SAFETY: the pointer is to a live variable of the type that this request writes.
     let got = unsafe { libc::ioctl(asks.as_raw_fd(), NOTIF_RECV, &raw mut question) };
     if got == 0 {
-        return Ok(Some(Question {
-            id: question.id,
-            thread: question.pid,
-        }));
+        return Ok(Some(Question::of(&question)));
     }
     let error = io::Error::last_os_error();
     match error.raw_os_error() {

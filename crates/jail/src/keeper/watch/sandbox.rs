@@ -36,6 +36,7 @@ fn own_bytes(pid: i32) -> u64 {
         let status = read(&format!("{thread}/status"))?;
         Some(kib(&status, "RssAnon:")? + kib(&status, "VmPTE:")?)
     })
+    .unwrap_or(0)
 }
 
 #[cfg(test)]

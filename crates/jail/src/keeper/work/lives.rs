@@ -7,9 +7,10 @@ use std::time::Instant;
 
 use rustix::io::Errno;
 use rustix::net::RecvFlags;
-use wire::{Exit, Frame, FromInit, FromKeeper, Kind, Members, Over, Run, Tally, UnitId};
+use rustix::process::Pid;
+use wire::{Exit, Frame, FromInit, FromKeeper, FromWatch, Kind, Members, Over, Tally, UnitId};
 
-use super::super::group::Group;
+use super::super::asks::Asks;
 use super::super::processes::Snapshot;
 use super::super::unit::{Ground, Life, Order, Parts, Phase, ServerEnds, Unit};
 use super::super::watch::{self, Watch};
@@ -32,7 +33,7 @@ fn tally(unit: &Unit, exit: Exit, cpu_seconds_max: u32) -> Tally {
     let counted = of_leaf.unwrap_or_default();
     let cpu_us_max = u64::from(cpu_seconds_max) * 1_000_000;
     let is_over = |what| unit.over == Some(what);
-    let was_refused = unit.group().is_some_and(Group::was_refused);
+    let was_refused = unit.asks.as_ref().is_some_and(Asks::was_refused);
     let counted = match unit.life {
         // The processes of a sandbox are its own, and those of its program are counted inside.
         Life::Sandbox(_) => Tally {
@@ -257,16 +258,18 @@ impl Keeper {
             heard => heard.unwrap_or_default(),
         };
         if let (Some([wire::job::ASKS]), Some(asks)) = (said.get(..count), descriptor) {
-            let tasks_max = self.setup.limits.processes_max.saturating_add(1);
             let Some((unit, _)) = self.units.get_mut(&id) else {
                 return Ok(());
             };
             unit.phase = Phase::Entering(ends);
-            if let Some(group) = unit.group_mut() {
-                let asks = group.asks_on(asks, tasks_max);
-                // If nobody listens, whoever asks waits, until its time is over.
-                let _listened_to = add(&self.epoll, asks.as_fd(), Source::Asks(id));
-            }
+            // Where it has a namespace, the kernel bounds it.
+            let tasks_max = match unit.life {
+                Life::Group(_) => Some(self.setup.limits.processes_max.saturating_add(1)),
+                Life::Init(_) | Life::Sandbox(_) => None,
+            };
+            // If nobody listens, whoever asks waits, until its time is over.
+            let _listened_to = add(&self.epoll, asks.as_fd(), Source::Asks(id));
+            unit.asks = Some(Asks::new(asks, tasks_max));
             return Ok(());
         }
         forget(&self.epoll, &ends.job);
@@ -354,10 +357,10 @@ impl Keeper {
     /// A run asks for a process.
     pub(super) fn hear_question(&mut self, id: UnitId) {
         if let Some((unit, _)) = self.units.get_mut(&id)
-            && let Some(group) = unit.group_mut()
-            && let Some(asks) = group.hear_question()
+            && let Some(asks) = &mut unit.asks
+            && let Some(socket) = asks.hear()
         {
-            forget(&self.epoll, &asks);
+            forget(&self.epoll, &socket);
         }
     }
 
@@ -369,13 +372,14 @@ impl Keeper {
         let mut gone = Vec::new();
         let mut snapshot = Snapshot::default();
         for (id, (unit, _)) in &mut self.units {
-            if let Some(group) = unit.group_mut()
-                && group.is_urgent()
+            if let (Some(asks), Some(group)) = (&mut unit.asks, unit.pid.and_then(Pid::from_raw)) {
+                asks.count(group, &mut snapshot);
+            }
+            if unit
+                .group()
+                .is_some_and(|group| group.is_urgent() && group.is_gone())
             {
-                group.answer(&mut snapshot);
-                if group.is_gone() {
-                    gone.push(*id);
-                }
+                gone.push(*id);
             }
         }
         gone.into_iter().try_for_each(|id| self.bury(id))
@@ -485,17 +489,17 @@ impl Keeper {
             leaf,
             ended,
             life,
+            asks,
             is_lent,
             ..
         } = unit;
+        if let Some(socket) = asks.and_then(|mut asks| asks.hear_no_more()) {
+            forget(&self.epoll, &socket);
+        }
         match life {
             Life::Init(init) => forget(&self.epoll, &init),
             Life::Sandbox(sandbox) => sandbox.forget(&self.epoll),
-            Life::Group(mut group) => {
-                if let Some(asks) = group.hear_no_more() {
-                    forget(&self.epoll, &asks);
-                }
-            }
+            Life::Group(_) => {}
         }
         if is_lent {
             self.lent.insert(id);
@@ -578,25 +582,37 @@ impl Keeper {
         Ok(())
     }
 
-    /// Has the watch look at the runs, if there is one.
+    /// Has the watch look at the runs, if there is one, and lets them make no process meanwhile.
     pub(super) fn watch_runs(&mut self) {
         let Some(watch) = &mut self.watch else {
             return;
         };
-        let runs: Vec<_> = self
-            .units
-            .iter()
-            .filter(|(_, (unit, _))| unit.is_running())
-            .filter_map(|(id, (unit, _))| {
-                Some(Run {
-                    unit: *id,
-                    members: unit.members?,
-                    files: unit.files(*id, &self.ground),
-                })
-            })
-            .collect();
-        // If it is gone, its socket says so, and nothing goes on without it.
-        drop(watch.ask(&runs));
+        for (id, (unit, _)) in &mut self.units {
+            if !unit.is_running() || watch.looks_at(*id) {
+                continue;
+            }
+            let Some(run) = unit.as_seen(*id, &self.ground) else {
+                continue;
+            };
+            // If the watch is gone, its socket says so, and nothing goes on without it.
+            if watch.ask(run).is_ok()
+                && let Some(asks) = &mut unit.asks
+            {
+                asks.hold();
+            }
+        }
+    }
+
+    /// Ends the runs that cannot be looked at in time: nobody knows what they have.
+    pub(super) fn end_unseen_runs(&mut self) {
+        let overdue = self.watch.as_mut().map(Watch::take_overdue);
+        for id in overdue.unwrap_or_default() {
+            if let Some((unit, _)) = self.units.get_mut(&id)
+                && unit.is_running()
+            {
+                unit.end_for(Over::Memory);
+            }
+        }
     }
 
     /// Ends the runs that have too many locks, which are memory that nothing else counts.
@@ -625,17 +641,24 @@ impl Keeper {
         }
     }
 
-    /// Ends the runs that the watch has found.
+    /// Lets a run go on that the watch has looked at, or ends it.
     pub(super) fn hear_watch(&mut self) -> Result<(), WallError> {
-        let over = self.watch.as_mut().and_then(Watch::hear);
-        let over = over
+        let heard = self.watch.as_mut().and_then(Watch::hear);
+        let heard = heard
             .ok_or_else(|| io::Error::other("it ended"))
             .doing("hear the watch")?;
-        for (id, over) in over {
-            if let Some((unit, _)) = self.units.get_mut(&id)
+        let (id, over) = match heard {
+            FromWatch::ProcessesSeen { unit } => (unit, None),
+            FromWatch::Seen { unit, over } => (unit, over),
+        };
+        if let Some((unit, _)) = self.units.get_mut(&id) {
+            if let Some(over) = over
                 && unit.is_running()
             {
                 unit.end_for(over);
+            }
+            if let Some(asks) = &mut unit.asks {
+                asks.release();
             }
         }
         Ok(())

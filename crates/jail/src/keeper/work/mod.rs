@@ -12,6 +12,7 @@ use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::io::Errno;
 use wire::{FromKeeper, Kind, Setup, ToKeeper, UnitId, Wall, WireError};
 
+use super::asks::Asks;
 use super::group::Group;
 use super::unit::{Ground, Phase, Unit};
 use super::watch::Watch;
@@ -306,9 +307,10 @@ impl Keeper {
 
     /// Whether a process group is about to be gone, or waits for a process.
     fn is_urgent(&self) -> bool {
-        self.units
-            .values()
-            .any(|(unit, _)| unit.group().is_some_and(Group::is_urgent))
+        self.units.values().any(|(unit, _)| {
+            unit.group().is_some_and(Group::is_urgent)
+                || unit.asks.as_ref().is_some_and(Asks::is_urgent)
+        })
     }
 
     fn needs_ticks(&self) -> bool {
@@ -325,6 +327,7 @@ impl Keeper {
         self.tend_zygotes()?;
         self.fail_late_units()?;
         self.count_locks();
+        self.end_unseen_runs();
         self.end_broken_sandboxes();
         Ok(())
     }
