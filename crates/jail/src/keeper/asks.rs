@@ -213,8 +213,35 @@ impl Bound {
         self.counted_at = Some(Instant::now());
         self.unborn.retain(|_, since| since.elapsed() < BIRTH_MAX);
         reap(group);
-        self.tasks = snapshot.tasks_of(group.as_raw_nonzero().get());
+        let counted = snapshot.tasks_of(group.as_raw_nonzero().get());
         self.count_cost = snapshot.cost;
-        !self.has_room() || self.unborn.is_empty()
+        let unborn = u32::try_from(self.unborn.len()).unwrap_or(u32::MAX);
+        self.tasks = counted.saturating_add(unborn);
+        counted >= self.tasks_max || unborn == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A count that was too early to decide left room for one, and the end of a look gave it away.
+    #[test]
+    fn who_is_not_born_yet_has_a_place() {
+        let nobody = Pid::from_raw(i32::MAX).unwrap();
+        let mut bound = Bound {
+            tasks_max: 1,
+            tasks: 1,
+            counted_at: None,
+            count_cost: Duration::ZERO,
+            unborn: [(1, Instant::now())].into(),
+            refused: false,
+        };
+        assert!(!bound.count(nobody, &mut Snapshot::default()));
+        assert!(!bound.has_room());
+        bound.unborn.clear();
+        bound.counted_at = None;
+        assert!(bound.count(nobody, &mut Snapshot::default()));
+        assert!(bound.has_room());
     }
 }
