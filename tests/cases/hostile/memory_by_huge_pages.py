@@ -13,5 +13,12 @@ for size in (0, 21 << 26, 30 << 26):
                 break
             ctypes.memset(address, 1, SIZE)
             total += SIZE
+# A small size is made a large one.
+while total < 1 << 30:
+    address = libc.mmap(None, 4096, 3, mmap.MAP_SHARED | mmap.MAP_ANONYMOUS | HUGE, -1, 0)
+    if address in (None, ctypes.c_void_p(-1).value):
+        break
+    ctypes.memset(address, 1, SIZE)
+    total += SIZE
 print(f"ESCAPED: {total >> 20} MiB" if total > 512 << 20 else "held")
 # expect: ending=exited:0|out_of_memory  stdout!~"ESCAPED"

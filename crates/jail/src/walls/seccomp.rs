@@ -94,7 +94,9 @@ enum Check {
     PrctlOption,
     /// `ioctl` numbers of pipes, terminals that are none, and descriptors' flags.
     IoctlNumber,
-    /// `mmap` of memory that processes share and no file has, in small pieces only. Without a cgroup
+    /// `mmap` but of the pages that a host keeps apart, which no group for memory and no limit counts.
+    MmapFlags,
+    /// The same, and of memory that processes share and no file has in small pieces only. Without a cgroup
     /// it is counted by its pieces, since pages that leave the page tables are seen nowhere else.
     MmapCounted,
     /// The same without those about the caller's death and whether others may look into it, by which
@@ -138,6 +140,7 @@ impl Check {
             "prlimit_target" => Self::PrlimitTarget,
             "preadv2_flags" => Self::Preadv2Flags,
             "fadvise_advice" => Self::FadviseAdvice,
+            "mmap_flags" => Self::MmapFlags,
             "madvise_advice" => Self::MadviseAdvice,
             "mknod_mode" => Self::MknodMode,
             "mknodat_mode" => Self::MknodatMode,
@@ -224,10 +227,10 @@ impl Check {
                 ],
                 errno(libc::ENOTTY),
             ),
+            Self::MmapFlags => [&NO_HUGE_PAGES[..], &[give(ALLOW)]].concat(),
             Self::MmapCounted => {
                 let shared = (libc::MAP_SHARED | libc::MAP_ANONYMOUS).unsigned_abs();
-                vec![
-                    load(argument(3)),
+                let small = [
                     and(shared),
                     branch(IF_EQUAL, shared, 0, 5),
                     load(argument(1) + 4),
@@ -236,7 +239,8 @@ impl Check {
                     branch(IF_AT_LEAST, SHARED_PIECE_BYTES_MAX + 1, 0, 1),
                     give(ERRNO | errno(libc::EPERM)),
                     give(ALLOW),
-                ]
+                ];
+                [&NO_HUGE_PAGES[..], &small].concat()
             }
             Self::PrlimitTarget | Self::SelfOnly => one_of(0, &[0], errno(libc::EPERM)),
             Self::OpenMode => open(1),
@@ -269,6 +273,13 @@ impl Check {
         }
     }
 }
+
+/// Loads the flags of `mmap`, and refuses those for huge pages as a host does that keeps none apart.
+const NO_HUGE_PAGES: [sock_filter; 3] = [
+    load(argument(3)),
+    branch(IF_ANY_BIT, libc::MAP_HUGETLB.unsigned_abs(), 0, 1),
+    give(ERRNO | errno(libc::ENOMEM)),
+];
 
 /// Options of `prctl` that name a thread or only read, in every tier.
 const PRCTL_HARMLESS: [u32; 8] = [
