@@ -303,6 +303,10 @@ fn command(user: User, settings: &[(String, String)], first: &str, folder: &Temp
     if !settings.iter().any(|(key, _)| key == "environment") {
         command.arg("--environment").arg(user.environment());
     }
+    if user.has_namespaces() && !settings.iter().any(|(key, _)| key.starts_with("isolation")) {
+        // Else a fault of the native tier's would be taken for the host's, and another tier be tried.
+        command.args(["--set", "isolation=native"]);
+    }
     for (key, value) in settings {
         command.arg("--set").arg(format!("{key}={value}"));
     }

@@ -122,6 +122,20 @@ impl User {
         }
     }
 
+    /// Whether the host gives this user namespaces.
+    pub(crate) fn has_namespaces(self) -> bool {
+        static OURS: OnceLock<bool> = OnceLock::new();
+        let try_one = || {
+            let tried = new_command("unshare").args(["--user", "true"]).output();
+            tried.is_ok_and(|output| output.status.success())
+        };
+        match self {
+            Self::Ourselves => *OURS.get_or_init(try_one),
+            Self::Ordinary => true,
+            Self::Container => false,
+        }
+    }
+
     /// The other user to test as, or why there is none.
     pub(crate) fn ordinary() -> Result<Self, String> {
         if !rustix::process::geteuid().is_root() {
