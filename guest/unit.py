@@ -227,8 +227,9 @@ def let_no_signal_interrupt_forks():
 
     @functools.wraps(fork)
     def fork_without_signals():
-        before = mask(signal.SIG_BLOCK, every)
+        before = mask(signal.SIG_BLOCK, ())
         try:
+            mask(signal.SIG_BLOCK, every)  # Here: it may run a handler that raises.
             return fork()
         finally:
             mask(signal.SIG_SETMASK, before)
