@@ -73,6 +73,11 @@ pub struct Walls {
 }
 
 impl Walls {
+    /// Whether a cgroup counts the run's memory.
+    const fn is_counted(&self) -> bool {
+        self.data_bytes_max.is_none()
+    }
+
     const fn bounds(&self, processes: bool) -> Bounds {
         Bounds {
             data_bytes_max: self.data_bytes_max,
@@ -158,13 +163,16 @@ fn in_namespaces(
     // The capabilities of the new user namespace go before anything could use them; from here on
     // nothing can be got back.
     capabilities::raise()?;
-    rules::raise(rules::ABI_MIN, rules::OWN_ROOT.iter())?;
+    let proc = match walls.is_counted() {
+        true => rules::PROC.iter().chain(&[]),
+        false => rules::PROC_COUNTED.iter().chain(&rules::SELF),
+    };
+    rules::raise(rules::ABI_MIN, rules::OWN_ROOT.iter().chain(proc))?;
     // Descriptors are closed after the last step that opens any.
     run.close_all_others()?;
     sys::unblock_signals();
-    if walls.data_bytes_max.is_some() {
-        // No cgroup counts its memory: whoever does has it make no process meanwhile.
-        have_the_keeper_asked(&walls.filter)?;
+    if !walls.is_counted() {
+        be_countable(&walls.filter)?;
     }
     // Last, since it refuses the calls of all that went before.
     walls.filter.raise()?;
@@ -178,8 +186,16 @@ fn in_namespaces(
     stands(walls, user)
 }
 
-/// Has the keeper asked for each process and thread from here on, and gives it what it is asked on.
-fn have_the_keeper_asked(filter: &Filter) -> Result<(), WallError> {
+/// Lets the watch see all memory of the run, which no cgroup counts.
+fn be_countable(filter: &Filter) -> Result<(), WallError> {
+    // Of a huge page of which all but a small one is let go, only that one is seen, and the host keeps it all.
+    rustix::thread::disable_transparent_huge_pages(true).doing("do without huge pages")?;
+    let are_disabled = rustix::thread::transparent_huge_pages_are_disabled();
+    verify(
+        are_disabled.doing("look at huge pages")?,
+        "that there are no huge pages",
+    )?;
+    // While the watch looks, no process is made. The keeper gets what it is asked on.
     let asks = filter.ask_for_processes()?;
     let job = sys::inherited(JOB).doing("find the job's socket")?;
     wire::job::send_word(job, wire::job::ASKS, asks.as_fd()).doing("have the keeper asked")

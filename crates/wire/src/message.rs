@@ -211,18 +211,13 @@ pub struct Exit {
 /// at files where they have no file system of their own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ToWatch {
-    /// Look at this run. Answered by [`FromWatch::ProcessesSeen`] and [`FromWatch::Seen`], in this order.
+    /// Look at this run. Answered by [`FromWatch::Seen`].
     Look(Run),
 }
 
 /// What the watch tells the keeper.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FromWatch {
-    /// It has looked at the processes of a run, which may make others again.
-    ProcessesSeen {
-        /// Whose.
-        unit: UnitId,
-    },
     /// It has looked at a run.
     Seen {
         /// Which.

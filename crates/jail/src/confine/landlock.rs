@@ -10,11 +10,10 @@ use rustix::io::Errno;
 use rustix::process::Signal;
 
 use super::{
-    ROOM_BYTES, Run, Status, Walls, count_descriptors, device_is_refused, folders,
-    have_the_keeper_asked,
+    ROOM_BYTES, Run, Status, Walls, be_countable, count_descriptors, device_is_refused, folders,
 };
 use crate::sys;
-use crate::walls::landlock::{self as rules, HOST};
+use crate::walls::landlock::{self as rules, HOST, SELF};
 use crate::walls::{Doing, WallError, capabilities, limits, seccomp, verify};
 
 /// How nice a run is to the rest of the host, at least; the filter keeps it so.
@@ -37,13 +36,13 @@ pub(super) fn on_the_host(own_box: &OwnedFd, run: Run, walls: &Walls) -> Result<
     limits::offer_first()?;
     limits::raise(&walls.limits, walls.bounds(false))?;
     capabilities::raise_as_anybody()?;
-    let grants = HOST.iter().chain(&walls.grants);
+    let grants = HOST.iter().chain(&SELF).chain(&walls.grants);
     rules::raise(rules::ABI_MIN_ALONE, grants)?;
     folders().doing("make the run's folders")?;
     run.close_all_others()?;
     sys::unblock_signals();
     // Before the filter refuses what carries descriptors.
-    have_the_keeper_asked(&walls.filter)?;
+    be_countable(&walls.filter)?;
     walls.filter.raise()?;
     stands(walls)
 }

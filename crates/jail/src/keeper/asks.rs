@@ -28,7 +28,11 @@ const REFUSED_PAUSE: Duration = Duration::from_millis(50);
 const COST_SHARE: u32 = 10;
 /// How long a process that was allowed may not be there yet, on a busy machine. Where nobody asks again
 /// meanwhile, the last place is given after this.
-pub(super) const BIRTH_MAX: Duration = Duration::from_millis(50);
+const BIRTH_MAX: Duration = Duration::from_millis(50);
+
+/// Most questions that are answered between two looks at a run, or counts: who asks on and on, to no end, would have
+/// the keeper do nothing else.
+const ANSWERS_MAX: u32 = 1000;
 
 /// What a run is asked for on, and what it was told.
 #[derive(Debug)]
@@ -41,6 +45,8 @@ pub(super) struct Asks {
     held: BTreeMap<u32, Question>,
     /// Its processes are being looked at.
     is_looked_at: bool,
+    /// Since the last look, or count.
+    answers: u32,
     has_made_processes: bool,
     was_refused: bool,
 }
@@ -77,6 +83,7 @@ impl Asks {
             bound,
             held: BTreeMap::new(),
             is_looked_at: false,
+            answers: 0,
             has_made_processes: false,
             was_refused: false,
         }
@@ -110,11 +117,11 @@ impl Asks {
     }
 
     fn take(&mut self, question: Question) {
-        let mut has_room = true;
+        let mut has_room = self.answers < ANSWERS_MAX;
         if let Some(bound) = &mut self.bound {
             // What it was allowed before is there, or will not be.
             bound.unborn.remove(&question.thread);
-            has_room = bound.has_room();
+            has_room &= bound.has_room();
         }
         if has_room && self.held.is_empty() && !self.is_looked_at {
             self.allow(question);
@@ -128,6 +135,7 @@ impl Asks {
             bound.tasks += 1;
             bound.unborn.insert(question.thread, Instant::now());
         }
+        self.answers += 1;
         self.has_made_processes |= question.for_process;
         self.answer(question, true);
     }
@@ -138,6 +146,11 @@ impl Asks {
         }
     }
 
+    /// What was made until now was ours.
+    pub(super) const fn begin(&mut self) {
+        self.has_made_processes = false;
+    }
+
     /// The run makes nothing from now on: it is looked at.
     pub(super) const fn hold(&mut self) {
         self.is_looked_at = true;
@@ -146,6 +159,7 @@ impl Asks {
     /// It was looked at, and goes on.
     pub(super) fn release(&mut self) {
         self.is_looked_at = false;
+        self.answers = 0;
         while self.bound.as_ref().is_none_or(Bound::has_room)
             && let Some((_, question)) = self.held.pop_first()
         {
@@ -155,7 +169,7 @@ impl Asks {
 
     /// Whether somebody waits for a count.
     pub(super) fn is_urgent(&self) -> bool {
-        !self.is_looked_at && !self.held.is_empty()
+        self.bound.is_some() && !self.is_looked_at && !self.held.is_empty()
     }
 
     /// Counts for those that wait, who are of this group, if it is time.

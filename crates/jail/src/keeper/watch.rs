@@ -5,11 +5,11 @@
 //! each at one run, so that none holds up the looks at all others.
 //!
 //! ```text
-//!   keeper ── Look ─────────► watch: reads /proc
-//!     │ lets the run make      │
-//!     │ no process meanwhile   │
-//!     │◄── ProcessesSeen ──────┤ files on the host
-//!     │◄── Seen { over } ──────┘ kills, tells
+//!   keeper ── Look ──────────► watch: reads names and sizes of files on the host, and /proc
+//!     │ lets the run make       │
+//!     │ no process meanwhile    │
+//!     │◄── Seen { over } ───────┘
+//!     │ ends the run, or lets it go on
 //! ```
 //!
 //! A run's processes are those of its PID namespace, however they came to be. Their resident sets
@@ -19,7 +19,8 @@
 //! of which a single process has more mapped than the whole run may use.
 //!
 //! A process that is found and then gone may have handed what it had on, to a child that it was making when the look
-//! began. Then it is looked again, until no such child can be left.
+//! began. Then it is looked again; each that was making one can do so once. And nothing is ended for what was seen
+//! once only: a sum over processes of which some end meanwhile counts what they shared too often.
 //!
 //! What is mapped nowhere is not seen so. What is in the run's files is told by its box. Shared
 //! memory without a file is counted by its pieces, which the filter keeps small; the template has no
@@ -30,7 +31,7 @@
 mod files;
 mod sandbox;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -38,7 +39,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{DumpableBehavior, Signal};
 use wire::{Files, FromWatch, Limits, Members, Over, Run, Tier, ToWatch, UnitId, WireError};
 
-use super::asks::BIRTH_MAX;
+use self::files::Sizes;
 use super::processes::Process;
 use crate::gvisor::OVERHEAD_BYTES;
 use crate::sys::{self, Side, SingleThread};
@@ -48,10 +49,11 @@ use crate::walls::{Doing, WallError, limits, seccomp};
 const SHARED_MAPPING: &str = "/dev/zero (deleted)";
 /// Most processor time in which the pages of one run are counted.
 const COUNT_MAX: Duration = Duration::from_millis(200);
-/// Pause before a look at the same run's processes again.
-const AGAIN_PAUSE: Duration = Duration::from_millis(1);
-/// Longest time for one look, on a machine that is busy beyond measure.
-const LOOK_MAX: Duration = Duration::from_secs(10);
+/// Pause before another look at the same run's processes: long enough for what a `vfork` makes to be a program of its
+/// own, which some hosts do not let us tell from its parent.
+const AGAIN_PAUSE: Duration = Duration::from_millis(3);
+/// Longest time for one look. A run can make it wait for locks, which takes no processor time.
+const LOOK_MAX: Duration = Duration::from_secs(2);
 /// How many runs are looked at at once.
 const LOOKERS: usize = 4;
 /// Stack of a thread that looks. Bytes.
@@ -64,8 +66,10 @@ const COMMON_BYTES_MAX: u64 = 128 << 20;
 #[derive(Debug)]
 pub(super) struct Watch {
     pub(super) socket: OwnedFd,
-    /// Runs that it was asked to look at and has not answered for yet, and since when.
+    /// Runs that it is looking at, and since when.
     looks: BTreeMap<UnitId, Instant>,
+    /// Runs that wait for their turn.
+    due: VecDeque<UnitId>,
 }
 
 impl Watch {
@@ -80,6 +84,7 @@ impl Watch {
             Side::Parent { .. } => Ok(Self {
                 socket,
                 looks: BTreeMap::new(),
+                due: VecDeque::new(),
             }),
             Side::Child => {
                 let ended = keep_only(&end).and_then(|socket| live(socket, limits));
@@ -88,9 +93,20 @@ impl Watch {
         }
     }
 
-    /// Whether a look at this run is going on.
-    pub(super) fn looks_at(&self, unit: UnitId) -> bool {
-        self.looks.contains_key(&unit)
+    /// This run is to be looked at when it is its turn, if it is not already.
+    pub(super) fn is_due(&mut self, unit: UnitId) {
+        if !self.looks.contains_key(&unit) && !self.due.contains(&unit) {
+            self.due.push_back(unit);
+        }
+    }
+
+    /// Whose turn it is, if somebody is free to look.
+    pub(super) fn next(&mut self) -> Option<UnitId> {
+        if self.looks.len() < LOOKERS {
+            self.due.pop_front()
+        } else {
+            None
+        }
     }
 
     /// Asks for a look at a run.
@@ -101,13 +117,11 @@ impl Watch {
         Ok(())
     }
 
-    /// What it says; `None` when the process is gone.
-    pub(super) fn hear(&mut self) -> Option<FromWatch> {
-        let heard = wire::receive::<FromWatch>(&self.socket).ok()??.message;
-        if let FromWatch::Seen { unit, .. } = &heard {
-            self.looks.remove(unit);
-        }
-        Some(heard)
+    /// What it has seen: of which run, and of what that uses more than it may. `None` when the process is gone.
+    pub(super) fn hear(&mut self) -> Option<(UnitId, Option<Over>)> {
+        let FromWatch::Seen { unit, over } = wire::receive(&self.socket).ok()??.message;
+        self.looks.remove(&unit);
+        Some((unit, over))
     }
 
     /// The runs that it is looking at for too long, each once.
@@ -165,17 +179,10 @@ fn look_on(socket: BorrowedFd<'_>, limits: Limits) -> Result<(), WallError> {
         };
         let ToWatch::Look(run) = frame.message;
         let unit = run.unit;
-        let tell = |message: &FromWatch| {
-            let told = wire::send(socket, message, &[]).map_err(std::io::Error::other);
-            told.doing("tell the keeper")
-        };
-        let look = Look { run, limits };
-        let (over, members) = look.at_processes();
-        if over.is_none() && look.has_files_on_the_host() {
-            tell(&FromWatch::ProcessesSeen { unit })?;
-        }
-        let over = over.or_else(|| look.at_files(&members));
-        tell(&FromWatch::Seen { unit, over })?;
+        let over = Look { run, limits }.over();
+        let told = wire::send(socket, &FromWatch::Seen { unit, over }, &[]);
+        told.map_err(std::io::Error::other)
+            .doing("tell the keeper")?;
     }
 }
 
@@ -187,23 +194,38 @@ struct Look {
 }
 
 impl Look {
-    /// What the run has too much of in its processes, and who they are.
-    fn at_processes(&self) -> (Option<Over>, Vec<i32>) {
-        let start = Instant::now();
-        let mut known = BTreeSet::new();
+    /// What the run has too much of.
+    fn over(&self) -> Option<Over> {
+        let named = match &self.run.files {
+            Files::InMemory(_) => Sizes::new(),
+            Files::Below(folder) => {
+                let (files, bytes) = (
+                    self.limits.workspace_files_max,
+                    self.limits.workspace_bytes_max,
+                );
+                let Some(sizes) = files::below(folder, files, bytes) else {
+                    return Some(Over::Disk);
+                };
+                sizes
+            }
+        };
+        let mut without_memory = BTreeSet::new();
+        let mut was_over = false;
         loop {
-            let nobody_is_being_born = start.elapsed() > BIRTH_MAX;
             let members = self.members();
             let (over, left) = match self.run.members {
                 Members::Sandbox(_) => (self.of_a_sandbox(&members), BTreeSet::new()),
-                Members::Namespace(_) | Members::Group(_) => self.of_processes(&members),
+                Members::Namespace(_) | Members::Group(_) => self.of_processes(&members, &named),
             };
             // Of those that were without memory before, none has given it to anybody since.
-            let is_left_by_new = !left.is_subset(&known);
-            if over.is_some() || nobody_is_being_born || !is_left_by_new {
-                return (over, members);
+            let is_left_by_new = !left.is_subset(&without_memory);
+            match over {
+                Some(over) if was_over => return Some(over),
+                None if !is_left_by_new => return None,
+                _ => {}
             }
-            known.extend(left);
+            was_over = over.is_some();
+            without_memory.extend(left);
             std::thread::sleep(AGAIN_PAUSE);
         }
     }
@@ -242,10 +264,7 @@ impl Look {
     }
 
     /// What these processes have too much of, and those of them that have no memory any more.
-    fn of_processes(&self, members: &[i32]) -> (Option<Over>, BTreeSet<i32>) {
-        if self.has_files_on_the_host() && self.has_too_many(members) {
-            return (Some(Over::Processes), BTreeSet::new());
-        }
+    fn of_processes(&self, members: &[i32], named: &Sizes) -> (Option<Over>, BTreeSet<i32>) {
         // All of them first, since some may be gone in a moment, and what follows takes its time.
         let memories = Memory::of(members);
         let living: BTreeSet<i32> = memories
@@ -255,6 +274,14 @@ impl Look {
             .collect();
         let mut left: BTreeSet<i32> = members.iter().copied().collect();
         left.retain(|pid| !living.contains(pid));
+        if self.has_files_on_the_host() {
+            if self.has_too_many(members) {
+                return (Some(Over::Processes), left);
+            }
+            if self.has_too_much_without_name(members, named, &mut left) {
+                return (Some(Over::Disk), left);
+            }
+        }
         let bytes_max = self.limits.memory_bytes_max;
         let one_max = bytes_max.saturating_add(COMMON_BYTES_MAX);
         if memories
@@ -287,18 +314,24 @@ impl Look {
         tasks > tasks_max.saturating_mul(2)
     }
 
-    /// What the run has too much of in its files, of which these processes may hold some that have no name.
-    fn at_files(&self, members: &[i32]) -> Option<Over> {
-        let Files::Below(folder) = &self.run.files else {
-            return None;
-        };
+    /// Whether its files, with those that have no name but are held by these processes, are too much. Notes who is
+    /// gone meanwhile: what it held may be in other hands.
+    fn has_too_much_without_name(
+        &self,
+        members: &[i32],
+        named: &Sizes,
+        gone: &mut BTreeSet<i32>,
+    ) -> bool {
         let unseen_bytes = limits::file_bytes_max(&self.limits);
-        let bytes_left = self.limits.workspace_bytes_max;
-        // In this order, one that is deleted meanwhile is not counted twice.
-        let bytes_left = files::without_name(members, unseen_bytes, bytes_left);
-        let bytes_left =
-            bytes_left.and_then(|left| files::below(folder, self.limits.workspace_files_max, left));
-        bytes_left.is_none().then_some(Over::Disk)
+        let mut sizes = named.clone();
+        for pid in members {
+            files::add_those_without_name(*pid, unseen_bytes, &mut sizes);
+            // A process that ends lets go of its memory before its files.
+            if living_thread(*pid).is_none() {
+                gone.insert(*pid);
+            }
+        }
+        sizes.into_values().sum::<u64>() > self.limits.workspace_bytes_max
     }
 }
 
@@ -348,10 +381,11 @@ fn living_thread(pid: i32) -> Option<(i32, u64)> {
     numbers(&tasks).find_map(|thread| Some((thread, resident_bytes(&format!("{tasks}/{thread}"))?)))
 }
 
-/// Resident pages and page tables. Bytes; nothing where there is no memory any more.
+/// Resident and swapped pages, and page tables. Bytes; nothing where there is no memory any more.
 fn resident_bytes(thread: &str) -> Option<u64> {
     let status = read(&format!("{thread}/status"))?;
-    Some(kib(&status, "VmRSS:")? + kib(&status, "VmPTE:")?)
+    let swapped = kib(&status, "VmSwap:").unwrap_or(0);
+    Some(kib(&status, "VmRSS:")? + kib(&status, "VmPTE:")? + swapped)
 }
 
 /// What is in shared memory without a file, as its pieces tell; nothing if they cannot be counted in time. Notes
@@ -389,7 +423,7 @@ fn counts_more(memories: &[Memory], bytes_max: u64, gone: &mut BTreeSet<i32>) ->
     false
 }
 
-/// What this process has used so far: a busy machine makes nobody's pages uncountable.
+/// What this thread has used so far: a busy machine makes nobody's pages uncountable.
 fn processor_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     Duration::try_from(time).unwrap_or_default()
@@ -435,8 +469,10 @@ fn proportional_bytes(pid: i32) -> Option<u64> {
     of_a_living_thread(pid, |thread| {
         let status = read(&format!("{thread}/status"))?;
         let rollup = read(&format!("{thread}/smaps_rollup"));
-        let pages = rollup.and_then(|rollup| kib(&rollup, "Pss:"));
-        Some(pages.or_else(|| kib(&status, "VmRSS:"))? + kib(&status, "VmPTE:")?)
+        let shared =
+            rollup.and_then(|rollup| Some(kib(&rollup, "Pss:")? + kib(&rollup, "SwapPss:")?));
+        let tables = kib(&status, "VmPTE:")?;
+        shared.map_or_else(|| resident_bytes(thread), |pages| Some(pages + tables))
     })
 }
 
@@ -494,12 +530,8 @@ mod tests {
 
     /// What a run is found to have too much of.
     fn over(run: &Run, limits: Limits) -> Option<Over> {
-        let look = Look {
-            run: run.clone(),
-            limits,
-        };
-        let (over, members) = look.at_processes();
-        over.or_else(|| look.at_files(&members))
+        let run = run.clone();
+        Look { run, limits }.over()
     }
 
     #[test]

@@ -54,12 +54,11 @@ pub struct Grant {
 }
 
 /// In a root of the run's own.
-pub static OWN_ROOT: [Grant; 8] = [
+pub static OWN_ROOT: [Grant; 7] = [
     Grant::on(c"/", READ_DIR),
     Grant::on(c"/usr", READ | EXECUTE),
     Grant::on(c"/env", READ | EXECUTE),
     Grant::on(c"/etc", READ),
-    Grant::on(c"/proc", READ),
     Grant::on(c"/dev", READ),
     Grant::on(c"/dev/null", DEVICE),
     Grant::on(c"/box", OWN),
@@ -67,7 +66,7 @@ pub static OWN_ROOT: [Grant; 8] = [
 
 /// On a host's own files, of what is there for everybody: what C libraries and interpreters read of
 /// themselves. The caller is in the folder that is the run's own.
-pub static HOST: [Grant; 12] = [
+pub static HOST: [Grant; 7] = [
     Grant::on(c".", OWN),
     Grant::on(c"/dev/null", DEVICE),
     Grant::on(c"/dev/full", READ_FILE),
@@ -75,7 +74,22 @@ pub static HOST: [Grant; 12] = [
     Grant::on(c"/dev/urandom", READ_FILE),
     Grant::where_there(c"/etc/ld.so.cache", READ_FILE),
     Grant::where_there(c"/etc/mime.types", READ_FILE),
-    // Of the program itself, not of its children.
+];
+
+/// The run's own `/proc`.
+pub static PROC: [Grant; 1] = [Grant::on(c"/proc", READ)];
+
+/// The same where no cgroup counts its memory: whoever reads some of these files holds the memory of a process that has
+/// ended, and nobody would see it.
+pub static PROC_COUNTED: [Grant; 3] = [
+    Grant::on(c"/proc", READ_DIR),
+    // What the walls are read back from.
+    Grant::on(c"/proc/self/cgroup", READ_FILE),
+    Grant::on(c"/proc/self/uid_map", READ_FILE),
+];
+
+/// Of the program itself, not of its children, and nothing that holds its memory.
+pub static SELF: [Grant; 5] = [
     Grant::on(c"/proc/self/fd", READ_DIR),
     Grant::on(c"/proc/self/maps", READ_FILE),
     Grant::on(c"/proc/self/stat", READ_FILE),

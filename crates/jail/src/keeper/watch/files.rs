@@ -24,11 +24,14 @@ const OWNER_MAKES: u32 = 0o300;
 /// Bytes of a block, as the kernel counts them.
 pub(super) const BLOCK_BYTES: u64 = 512;
 
-/// Of so many bytes in so many files, what is left when those below a folder are taken off; `None` if
-/// they are more, or cannot be counted.
+/// Bytes of files, each once, by device and inode.
+pub(super) type Sizes = BTreeMap<(u64, u64), u64>;
+
+/// What is below a folder; `None` if that is more than so many files or bytes, or cannot be counted.
 ///
 /// Each folder is opened as soon as it is met, and so from its outer one: whoever moves it needs luck not to be seen.
-pub(super) fn below(folder: &Path, files_max: u32, bytes_max: u64) -> Option<u64> {
+pub(super) fn below(folder: &Path, files_max: u32, bytes_max: u64) -> Option<Sizes> {
+    let mut sizes = Sizes::new();
     let mut bytes_left = bytes_max;
     let mut files_left = files_max.saturating_add(OURS);
     let mut open_folders = vec![Open::new(open(CWD, folder)?)?];
@@ -48,14 +51,16 @@ pub(super) fn below(folder: &Path, files_max: u32, bytes_max: u64) -> Option<u64
             continue; // Removed meanwhile.
         };
         let bytes = u64::try_from(stat.st_blocks).unwrap_or(0) * BLOCK_BYTES;
-        bytes_left = bytes_left.checked_sub(bytes)?;
+        if sizes.insert((stat.st_dev, stat.st_ino), bytes).is_none() {
+            bytes_left = bytes_left.checked_sub(bytes)?;
+        }
         if FileType::from_raw_mode(stat.st_mode).is_dir()
             && let Some(inner) = open_inner(&innermost.folder, name)?
         {
             open_folders.push(Open::new(inner)?);
         }
     }
-    Some(bytes_left)
+    Some(sizes)
 }
 
 /// A folder of which some is still to be looked at.
@@ -105,32 +110,24 @@ fn open(parent: impl AsFd, path: &Path) -> Option<OwnedFd> {
     rustix::fs::openat(parent, path, flags, Mode::empty()).ok()
 }
 
-/// What is left of so many bytes when files are taken off that have no name any more, but that these
-/// processes have open or mapped; `None` if they are more. One that is only mapped can be looked at by nobody,
-/// and counts as `unseen_bytes`: as much as a file may have.
-pub(super) fn without_name(members: &[i32], unseen_bytes: u64, bytes_max: u64) -> Option<u64> {
-    let mut unnamed: BTreeMap<(u64, u64), u64> = BTreeMap::new();
-    for pid in members {
-        for thread in threads(*pid) {
-            for number in numbers(&format!("{thread}/fd")) {
-                if let Ok(file) = fs::metadata(format!("{thread}/fd/{number}"))
-                    && file.is_file()
-                    && file.nlink() == 0
-                {
-                    unnamed.insert((file.dev(), file.ino()), file.blocks() * BLOCK_BYTES);
-                }
+/// Adds the files that have no name any more, but that a process has open or mapped. One that is only mapped can be
+/// looked at by nobody, and counts as `unseen_bytes`: as much as a file may have.
+pub(super) fn add_those_without_name(pid: i32, unseen_bytes: u64, sizes: &mut Sizes) {
+    for thread in threads(pid) {
+        for number in numbers(&format!("{thread}/fd")) {
+            if let Ok(file) = fs::metadata(format!("{thread}/fd/{number}"))
+                && file.is_file()
+                && file.nlink() == 0
+            {
+                sizes.insert((file.dev(), file.ino()), file.blocks() * BLOCK_BYTES);
             }
         }
     }
-    for pid in members {
-        let maps = threads(*pid)
-            .find_map(|thread| read(&format!("{thread}/maps")).filter(|maps| !maps.is_empty()));
-        for file in maps.unwrap_or_default().lines().filter_map(deleted) {
-            unnamed.entry(file).or_insert(unseen_bytes);
-        }
+    let maps = threads(pid)
+        .find_map(|thread| read(&format!("{thread}/maps")).filter(|maps| !maps.is_empty()));
+    for file in maps.unwrap_or_default().lines().filter_map(deleted) {
+        sizes.entry(file).or_insert(unseen_bytes);
     }
-    let mut sizes = unnamed.into_values();
-    sizes.try_fold(bytes_max, u64::checked_sub)
 }
 
 /// Where the kernel tells of each thread: a first one that has ended has nothing open, and any may have a table
@@ -161,19 +158,26 @@ mod tests {
     #[test]
     fn every_byte_below_a_folder_counts() {
         let folder = tempfile::tempdir().unwrap();
-        let left = |files, bytes| below(folder.path(), files, bytes);
-        assert_eq!(left(0, 100), Some(100));
+        let sum = |files, bytes| {
+            Some(
+                below(folder.path(), files, bytes)?
+                    .into_values()
+                    .sum::<u64>(),
+            )
+        };
+        assert_eq!(sum(0, 100), Some(0));
         let deep = folder.path().join("a/b");
         fs::create_dir_all(&deep).unwrap();
         fs::write(deep.join("file"), vec![1; 1 << 20]).unwrap();
         std::os::unix::fs::symlink("/", folder.path().join("link")).unwrap();
-        assert!(left(10, 2 << 20).is_some_and(|left| left <= 1 << 20));
-        assert_eq!(left(10, 1 << 19), None);
-        assert_eq!(left(1, 2 << 20), None);
-        // A hole is no byte.
+        assert!(sum(10, 2 << 20).is_some_and(|sum| sum >= 1 << 20));
+        assert_eq!(sum(10, 1 << 19), None);
+        assert_eq!(sum(1, 2 << 20), None);
+        // A hole is no byte, and another name no other file.
         let hole = fs::File::create(deep.join("hole")).unwrap();
         hole.set_len(1 << 40).unwrap();
-        assert!(left(10, 2 << 20).is_some());
+        fs::hard_link(deep.join("file"), deep.join("once more")).unwrap();
+        assert!(sum(10, (1 << 20) + (1 << 16)).is_some());
     }
 
     #[test]
@@ -187,8 +191,14 @@ mod tests {
         let own = i32::try_from(std::process::id()).unwrap();
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(&vec![1; 3 << 20]).unwrap();
-        assert_eq!(without_name(&[own], 64 << 20, 3 << 19), None);
-        assert!(without_name(&[own], 64 << 20, 1 << 40).is_some());
+        let stat = file.metadata().unwrap();
+        let mut sizes = Sizes::from([((stat.dev(), stat.ino()), 1)]);
+        add_those_without_name(own, 64 << 20, &mut sizes);
+        assert!(
+            sizes
+                .get(&(stat.dev(), stat.ino()))
+                .is_some_and(|size| *size >= 3 << 20)
+        );
     }
 
     #[test]

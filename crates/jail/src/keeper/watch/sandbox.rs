@@ -34,7 +34,8 @@ fn file_bytes(pid: i32) -> u64 {
 fn own_bytes(pid: i32) -> u64 {
     of_a_living_thread(pid, |thread| {
         let status = read(&format!("{thread}/status"))?;
-        Some(kib(&status, "RssAnon:")? + kib(&status, "VmPTE:")?)
+        let swapped = kib(&status, "VmSwap:").unwrap_or(0);
+        Some(kib(&status, "RssAnon:")? + kib(&status, "VmPTE:")? + swapped)
     })
     .unwrap_or(0)
 }

@@ -8,7 +8,7 @@ use std::time::Instant;
 use rustix::io::Errno;
 use rustix::net::RecvFlags;
 use rustix::process::Pid;
-use wire::{Exit, Frame, FromInit, FromKeeper, FromWatch, Kind, Members, Over, Tally, UnitId};
+use wire::{Exit, Frame, FromInit, FromKeeper, Kind, Members, Over, Tally, UnitId};
 
 use super::super::asks::Asks;
 use super::super::processes::Snapshot;
@@ -404,6 +404,9 @@ impl Keeper {
         let Some((unit, _)) = self.units.get_mut(&id) else {
             return Ok(());
         };
+        if let Some(asks) = &mut unit.asks {
+            asks.begin();
+        }
         // Should its program end before we hear that it began.
         unit.begin_to_count(None);
         if let (Life::Sandbox(_), Some(leaf)) = (&unit.life, &mut unit.leaf) {
@@ -587,15 +590,29 @@ impl Keeper {
         let Some(watch) = &mut self.watch else {
             return;
         };
-        for (id, (unit, _)) in &mut self.units {
-            if !unit.is_running() || watch.looks_at(*id) {
-                continue;
+        for (id, (unit, _)) in &self.units {
+            if unit.is_running() {
+                watch.is_due(*id);
             }
-            let Some(run) = unit.as_seen(*id, &self.ground) else {
+        }
+        self.order_looks();
+    }
+
+    /// Has the watch look at whose turn it is.
+    fn order_looks(&mut self) {
+        let Some(watch) = &mut self.watch else {
+            return;
+        };
+        while let Some(id) = watch.next() {
+            let Some((unit, _)) = self.units.get_mut(&id) else {
+                continue;
+            };
+            let Some(run) = unit.as_seen(id, &self.ground) else {
                 continue;
             };
             // If the watch is gone, its socket says so, and nothing goes on without it.
-            if watch.ask(run).is_ok()
+            if unit.is_running()
+                && watch.ask(run).is_ok()
                 && let Some(asks) = &mut unit.asks
             {
                 asks.hold();
@@ -644,13 +661,9 @@ impl Keeper {
     /// Lets a run go on that the watch has looked at, or ends it.
     pub(super) fn hear_watch(&mut self) -> Result<(), WallError> {
         let heard = self.watch.as_mut().and_then(Watch::hear);
-        let heard = heard
+        let (id, over) = heard
             .ok_or_else(|| io::Error::other("it ended"))
             .doing("hear the watch")?;
-        let (id, over) = match heard {
-            FromWatch::ProcessesSeen { unit } => (unit, None),
-            FromWatch::Seen { unit, over } => (unit, over),
-        };
         if let Some((unit, _)) = self.units.get_mut(&id) {
             if let Some(over) = over
                 && unit.is_running()
@@ -661,6 +674,7 @@ impl Keeper {
                 asks.release();
             }
         }
+        self.order_looks();
         Ok(())
     }
 }
