@@ -1,0 +1,262 @@
+//! What the filters ask of the arguments of a call, which they can tell where those are numbers.
+
+use libc::sock_filter;
+
+use super::program::{
+    ALLOW, ERRNO, IF_ANY_BIT, IF_AT_LEAST, IF_EQUAL, and, argument, branch, errno, give, load,
+};
+use super::{HOLDER, SHARED_PIECE_BYTES_MAX};
+
+/// Calls that go through with harmless arguments only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Check {
+    /// `clone` without any flag that makes a namespace, or a child of the parent; and of processes
+    /// that share descriptors, threads only: record locks outlive their owner otherwise.
+    CloneFlags,
+    /// `fcntl` commands that copy, read or lock. A lease on a file of the environment would stop
+    /// whoever else opens it; locks of open file descriptions have no owner to be counted for.
+    FcntlCommand,
+    /// `socket`: none, and the answer of a kernel without the family.
+    SocketNone,
+    /// Signals to anyone but the process that holds the memory, which the program is not to know of.
+    SignalTarget,
+    /// `sendto` without an address.
+    SendtoAddress,
+    /// `socketpair` of `AF_UNIX`, connected for good: a datagram socket could be given a name.
+    SocketpairKind,
+    /// `setsockopt` of what does not reach beyond the socket and takes no memory.
+    SocketOption,
+    /// `prctl` options that name a thread or only read. Not those that name memory: the watch knows
+    /// shared memory by the kernel's name for it.
+    PrctlOption,
+    /// `ioctl` numbers of pipes, terminals that are none, and descriptors' flags.
+    IoctlNumber,
+    /// `mmap` but of the pages that a host keeps apart, which no group for memory and no limit counts.
+    MmapFlags,
+    /// The same, and of memory that processes share and no file has in small pieces only. Without a cgroup
+    /// it is counted by its pieces, since pages that leave the page tables are seen nowhere else.
+    MmapCounted,
+    /// The same without those about the caller's death and whether others may look into it, by which
+    /// the keeper and the watch reach a run that has no PID namespace.
+    PrctlShared,
+    /// What names the caller by 0 and nobody else.
+    SelfOnly,
+    /// `prlimit64` of the caller.
+    PrlimitTarget,
+    /// `open` to read, to write or both. The fourth mode is neither, so that Landlock lets it through, and runs
+    /// the open of whatever driver is behind the path.
+    OpenMode,
+    /// `openat` of the same.
+    OpenatMode,
+    /// `preadv2` that waits for its bytes, and leaves what it read where it was: else it would tell what of a file
+    /// the host has in memory, and so what other runs have read.
+    Preadv2Flags,
+    /// `fadvise` of what is kept. That a file will not be needed is heard and forgotten, since it may be one that other
+    /// runs read.
+    FadviseAdvice,
+    /// `madvise` of what is kept, as above.
+    MadviseAdvice,
+    /// `mknod` of a plain file or a fifo.
+    MknodMode,
+    /// `mknodat` of the same.
+    MknodatMode,
+}
+
+impl Check {
+    pub(super) fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "clone_flags" => Self::CloneFlags,
+            "socket_none" => Self::SocketNone,
+            "signal_target" => Self::SignalTarget,
+            "sendto_address" => Self::SendtoAddress,
+            "socketpair_kind" => Self::SocketpairKind,
+            "socket_option" => Self::SocketOption,
+            "fcntl_command" => Self::FcntlCommand,
+            "prctl_option" => Self::PrctlOption,
+            "ioctl_number" => Self::IoctlNumber,
+            "prlimit_target" => Self::PrlimitTarget,
+            "preadv2_flags" => Self::Preadv2Flags,
+            "fadvise_advice" => Self::FadviseAdvice,
+            "mmap_flags" => Self::MmapFlags,
+            "madvise_advice" => Self::MadviseAdvice,
+            "mknod_mode" => Self::MknodMode,
+            "mknodat_mode" => Self::MknodatMode,
+            _ => return None,
+        })
+    }
+
+    pub(super) fn code(self) -> Vec<sock_filter> {
+        match self {
+            Self::CloneFlags => {
+                // NEWTIME, NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET, and PARENT: a
+                // child of the zygote's that the zygote does not know would not be reaped. The bit
+                // of NEWTIME is part of the exit signal here, and no signal has it.
+                const REFUSED_FLAGS: u32 = 0x7E02_8080;
+                vec![
+                    load(argument(0)),
+                    branch(IF_ANY_BIT, REFUSED_FLAGS, 2, 0),
+                    branch(IF_ANY_BIT, libc::CLONE_THREAD.unsigned_abs(), 2, 0),
+                    branch(IF_ANY_BIT, libc::CLONE_FILES.unsigned_abs(), 0, 1),
+                    give(ERRNO | errno(libc::EPERM)),
+                    give(ALLOW),
+                ]
+            }
+            Self::SocketNone => vec![give(ERRNO | errno(libc::EAFNOSUPPORT))],
+            Self::SignalTarget => vec![
+                load(argument(0)),
+                branch(IF_EQUAL, HOLDER.unsigned_abs(), 0, 1),
+                give(ERRNO | errno(libc::ESRCH)),
+                give(ALLOW),
+            ],
+            Self::SendtoAddress => vec![
+                // A pointer: both halves must be zero.
+                load(argument(4)),
+                branch(IF_EQUAL, 0, 0, 3),
+                load(argument(4) + 4),
+                branch(IF_EQUAL, 0, 0, 1),
+                give(ALLOW),
+                give(ERRNO | errno(libc::EPERM)),
+            ],
+            Self::SocketpairKind => vec![
+                load(argument(0)),
+                branch(IF_EQUAL, libc::AF_UNIX.unsigned_abs(), 0, 5),
+                load(argument(1)),
+                // Without the flags that may be added to the type.
+                and(0xf),
+                branch(IF_EQUAL, libc::SOCK_STREAM.unsigned_abs(), 1, 0),
+                branch(IF_EQUAL, libc::SOCK_SEQPACKET.unsigned_abs(), 0, 1),
+                give(ALLOW),
+                give(ERRNO | errno(libc::EAFNOSUPPORT)),
+            ],
+            Self::SocketOption => one_of(
+                2,
+                &[
+                    2, 9, 13, // REUSEADDR, KEEPALIVE, LINGER: of no effect on a pair
+                    20, 21, 66, 67, // RCVTIMEO and SNDTIMEO, old and new
+                ],
+                errno(libc::EPERM),
+            ),
+            Self::FcntlCommand => one_of(
+                1,
+                &[
+                    0, 1, 2, 3, 4, // DUPFD, GETFD, SETFD, GETFL, SETFL
+                    5, 6, 7, // GETLK, SETLK, SETLKW
+                    1027, 1030, // DUPFD_QUERY, DUPFD_CLOEXEC
+                    1031, 1032, // SETPIPE_SZ, GETPIPE_SZ
+                ],
+                errno(libc::EINVAL),
+            ),
+            Self::PrctlOption => {
+                // PDEATHSIG and DUMPABLE: about the caller only.
+                let options: Vec<_> = [1, 2, 3, 4].into_iter().chain(PRCTL_HARMLESS).collect();
+                one_of(0, &options, errno(libc::EPERM))
+            }
+            Self::PrctlShared => one_of(0, &PRCTL_HARMLESS, errno(libc::EPERM)),
+            Self::IoctlNumber => one_of(
+                1,
+                &[
+                    0x5401, // TCGETS: isatty
+                    0x5413, // TIOCGWINSZ: os.get_terminal_size
+                    0x541B, // FIONREAD
+                    0x5421, // FIONBIO
+                    0x5450, // FIONCLEX
+                    0x5451, // FIOCLEX
+                ],
+                errno(libc::ENOTTY),
+            ),
+            Self::MmapFlags => [&NO_HUGE_PAGES[..], &[give(ALLOW)]].concat(),
+            Self::MmapCounted => {
+                let shared = (libc::MAP_SHARED | libc::MAP_ANONYMOUS).unsigned_abs();
+                let small = [
+                    and(shared),
+                    branch(IF_EQUAL, shared, 0, 5),
+                    load(argument(1) + 4),
+                    branch(IF_EQUAL, 0, 0, 2),
+                    load(argument(1)),
+                    branch(IF_AT_LEAST, SHARED_PIECE_BYTES_MAX + 1, 0, 1),
+                    give(ERRNO | errno(libc::EPERM)),
+                    give(ALLOW),
+                ];
+                [&NO_HUGE_PAGES[..], &small].concat()
+            }
+            Self::PrlimitTarget | Self::SelfOnly => one_of(0, &[0], errno(libc::EPERM)),
+            Self::OpenMode => open(1),
+            Self::OpenatMode => open(2),
+            Self::Preadv2Flags => {
+                const NOWAIT_OR_DONTCACHE: u32 = 0x88;
+                vec![
+                    load(argument(5)),
+                    branch(IF_ANY_BIT, NOWAIT_OR_DONTCACHE, 0, 1),
+                    give(ERRNO | errno(libc::EOPNOTSUPP)),
+                    give(ALLOW),
+                ]
+            }
+            Self::FadviseAdvice => vec![
+                load(argument(3)),
+                branch(IF_EQUAL, libc::POSIX_FADV_DONTNEED.unsigned_abs(), 0, 1),
+                // No errno at all: it succeeded.
+                give(ERRNO),
+                give(ALLOW),
+            ],
+            Self::MadviseAdvice => vec![
+                load(argument(2)),
+                branch(IF_EQUAL, libc::MADV_COLD.unsigned_abs(), 1, 0),
+                branch(IF_EQUAL, libc::MADV_PAGEOUT.unsigned_abs(), 0, 1),
+                give(ERRNO | errno(libc::EINVAL)),
+                give(ALLOW),
+            ],
+            Self::MknodMode => mknod(1),
+            Self::MknodatMode => mknod(2),
+        }
+    }
+}
+
+/// Loads the flags of `mmap`, and refuses those for huge pages as a host does that keeps none apart.
+const NO_HUGE_PAGES: [sock_filter; 3] = [
+    load(argument(3)),
+    branch(IF_ANY_BIT, libc::MAP_HUGETLB.unsigned_abs(), 0, 1),
+    give(ERRNO | errno(libc::ENOMEM)),
+];
+
+/// Options of `prctl` that name a thread or only read, in every tier.
+const PRCTL_HARMLESS: [u32; 8] = [
+    15, 16, // NAME
+    21, // GET_SECCOMP
+    23, // CAPBSET_READ
+    27, // GET_SECUREBITS
+    29, 30, // TIMERSLACK
+    39, // GET_NO_NEW_PRIVS
+];
+
+fn one_of(at: u32, allowed: &[u32], refusal: u32) -> Vec<sock_filter> {
+    let mut code = vec![load(argument(at))];
+    for value in allowed {
+        code.push(branch(IF_EQUAL, *value, 0, 1));
+        code.push(give(ALLOW));
+    }
+    code.push(give(ERRNO | refusal));
+    code
+}
+
+fn open(at: u32) -> Vec<sock_filter> {
+    let mode = libc::O_ACCMODE.unsigned_abs();
+    vec![
+        load(argument(at)),
+        and(mode),
+        branch(IF_EQUAL, mode, 0, 1),
+        give(ERRNO | errno(libc::EACCES)),
+        give(ALLOW),
+    ]
+}
+
+fn mknod(at: u32) -> Vec<sock_filter> {
+    vec![
+        load(argument(at)),
+        and(libc::S_IFMT),
+        branch(IF_EQUAL, 0, 2, 0),
+        branch(IF_EQUAL, libc::S_IFREG, 1, 0),
+        branch(IF_EQUAL, libc::S_IFIFO, 0, 1),
+        give(ALLOW),
+        give(ERRNO | errno(libc::EPERM)),
+    ]
+}
