@@ -125,7 +125,7 @@ impl Standing {
             inner_keeper,
             mut zygotes,
             ..
-        } = server.parts(3);
+        } = server.parts(zygotes_of(server));
         zygotes.sort();
         let holders = [&[own, outer_keeper, inner_keeper], zygotes.as_slice()].concat();
         Self {
@@ -157,6 +157,14 @@ impl Standing {
             (since.elapsed() > Duration::from_millis(500)).then_some(())
         });
         last
+    }
+}
+
+/// How many zygotes a server has: one a kind, but none where each unit warms by itself.
+fn zygotes_of(server: &Server) -> usize {
+    match server.isolation() {
+        "gvisor" => 0,
+        _ => 3,
     }
 }
 
