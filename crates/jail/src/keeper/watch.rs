@@ -434,7 +434,8 @@ pub(super) fn run_of(tier: Tier, pid: i32) -> Option<Members> {
     match tier {
         Tier::Native => namespace_of(pid).map(Members::Namespace),
         Tier::Gvisor => namespace_of(pid).map(Members::Sandbox),
-        Tier::Landlock => Process::of(pid).map(|process| Members::Group(process.group)),
+        // Not read from `/proc`, which takes fifty times as long; a host may have very many processes.
+        Tier::Landlock => sys::process_group(pid).map(Members::Group),
     }
 }
 

@@ -226,6 +226,15 @@ pub fn processor_time(pid: i32) -> Option<u64> {
     Some(seconds.ok()? * 1_000_000 + nanos.ok()? / 1000)
 }
 
+/// The process group of a process, which is 0 where that is of an outer PID namespace or none; nothing if it is gone.
+///
+/// `rustix` takes no 0 for a group.
+pub fn process_group(pid: i32) -> Option<i32> {
+    // SAFETY: it takes and returns a number.
+    let group = unsafe { libc::getpgid(pid) };
+    (group >= 0).then_some(group)
+}
+
 /// Whether two processes have the same memory, not only equal. `false` where that cannot be told.
 pub fn share_memory(one: i32, other: i32) -> bool {
     const KCMP_VM: libc::c_int = 1;
