@@ -97,6 +97,13 @@ const SHARED_UNSUPPORTED: [i64; 5] = [
     libc::SYS_listxattr,
     libc::SYS_llistxattr,
 ];
+/// What takes a clock, by its number.
+const CLOCKS: [i64; 4] = [
+    libc::SYS_clock_getres,
+    libc::SYS_clock_gettime,
+    libc::SYS_clock_nanosleep,
+    libc::SYS_timer_create,
+];
 /// Signals, where nobody holds a program's memory: the number is any child's.
 const SIGNALS: [i64; 5] = [
     libc::SYS_rt_sigqueueinfo,
@@ -148,6 +155,7 @@ impl Filter {
             set(&SHARED_UNSUPPORTED, unsupported).doing(doing)?;
             let own = Verdict::Check(Check::SelfOnly);
             set(&[libc::SYS_sched_setaffinity], own).doing(doing)?;
+            set(&CLOCKS, Verdict::Check(Check::ClockOwn)).doing(doing)?;
             let open = Verdict::Check(Check::OpenMode);
             set(&[libc::SYS_open], open).doing(doing)?;
             let openat = Verdict::Check(Check::OpenatMode);

@@ -54,8 +54,11 @@ pub(super) enum Check {
     /// `fadvise` of what is kept. That a file will not be needed is heard and forgotten, since it may be one that other
     /// runs read.
     FadviseAdvice,
-    /// `madvise` of what is kept, as above.
+    /// `madvise` of what is kept, as above; and that equal pages be one for all who have them, which tells by the time
+    /// that a write takes that somebody has the same.
     MadviseAdvice,
+    /// The clocks of the machine and the caller's own, where processes of others are there as well.
+    ClockOwn,
     /// `mknod` of a plain file or a fifo.
     MknodMode,
     /// `mknodat` of the same.
@@ -200,11 +203,24 @@ impl Check {
             ],
             Self::MadviseAdvice => vec![
                 load(argument(2)),
-                branch(IF_EQUAL, libc::MADV_COLD.unsigned_abs(), 1, 0),
+                branch(IF_EQUAL, libc::MADV_COLD.unsigned_abs(), 2, 0),
+                branch(IF_EQUAL, libc::MADV_MERGEABLE.unsigned_abs(), 1, 0),
                 branch(IF_EQUAL, libc::MADV_PAGEOUT.unsigned_abs(), 0, 1),
                 give(ERRNO | errno(libc::EINVAL)),
                 give(ALLOW),
             ],
+            Self::ClockOwn => {
+                // Of a process: its number, inverted, times 8, and which clock of it; those of 0 are the caller's.
+                const OF_A_PROCESS: u32 = 0x8000_0000;
+                const OF_THE_CALLER: u32 = 0xFFFF_FFF8;
+                vec![
+                    load(argument(0)),
+                    branch(IF_AT_LEAST, OF_THE_CALLER, 1, 0),
+                    branch(IF_AT_LEAST, OF_A_PROCESS, 1, 0),
+                    give(ALLOW),
+                    give(ERRNO | errno(libc::EINVAL)),
+                ]
+            }
             Self::MknodMode => mknod(1),
             Self::MknodatMode => mknod(2),
         }

@@ -270,3 +270,39 @@ fn huge_pages_that_a_host_keeps_apart_are_not_to_be_had() {
         }
     }
 }
+
+#[test]
+fn on_a_shared_host_a_run_has_no_clock_of_others() {
+    let filter = Filter::compile(Tier::Landlock, false).unwrap();
+    let call = |call, clock: i32| {
+        let args = [clock.cast_unsigned(), 0, 0, 0, 0, 0];
+        both(&filter, ARCHITECTURE, number(call), args)
+    };
+    for call_number in CLOCKS {
+        for clock in [libc::CLOCK_MONOTONIC, libc::CLOCK_PROCESS_CPUTIME_ID, 11] {
+            assert_eq!(call(call_number, clock), ALLOW);
+        }
+        // Process 0 and thread 0.
+        for clock in [-6, -2] {
+            assert_eq!(call(call_number, clock), ALLOW);
+        }
+        for clock in [!1 << 3 | 2, !4_000_000 << 3 | 6, i32::MIN] {
+            assert_eq!(call(call_number, clock), ERRNO | errno(libc::EINVAL));
+        }
+    }
+}
+
+#[test]
+fn no_pages_are_merged_and_none_put_out() {
+    let filter = Filter::compile(Tier::Native, true).unwrap();
+    let call = |advice: i32| {
+        let args = [0, 4096, advice.unsigned_abs(), 0, 0, 0];
+        both(&filter, ARCHITECTURE, number(libc::SYS_madvise), args)
+    };
+    for advice in [libc::MADV_MERGEABLE, libc::MADV_COLD, libc::MADV_PAGEOUT] {
+        assert_eq!(call(advice), ERRNO | errno(libc::EINVAL));
+    }
+    for advice in [libc::MADV_DONTNEED, libc::MADV_HUGEPAGE, libc::MADV_FREE] {
+        assert_eq!(call(advice), ALLOW);
+    }
+}
