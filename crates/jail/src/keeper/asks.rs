@@ -29,12 +29,11 @@ const COST_SHARE: u32 = 10;
 /// How long a process that was allowed may not be there yet, on a busy machine. Where nobody asks again
 /// meanwhile, the last place is given after this.
 const BIRTH_MAX: Duration = Duration::from_millis(50);
-
 /// Most questions that are answered between two looks at a run, or counts: who asks on and on, to no end, would have
 /// the keeper do nothing else.
 const ANSWERS_MAX: u32 = 1000;
 
-/// What a run is asked for on, and what it was told.
+/// Where one run asks, and what it was told.
 #[derive(Debug)]
 pub(super) struct Asks {
     /// Nothing once nobody is left to ask.
@@ -89,8 +88,7 @@ impl Asks {
         }
     }
 
-    /// Where it is heard.
-    pub(super) fn socket(&self) -> Option<BorrowedFd<'_>> {
+    fn socket(&self) -> Option<BorrowedFd<'_>> {
         self.socket.as_ref().map(AsFd::as_fd)
     }
 

@@ -624,11 +624,16 @@ impl Keeper {
     pub(super) fn end_unseen_runs(&mut self) {
         let overdue = self.watch.as_mut().map(Watch::take_overdue);
         for id in overdue.unwrap_or_default() {
-            if let Some((unit, _)) = self.units.get_mut(&id)
-                && unit.is_running()
-            {
-                unit.end_for(Over::Memory);
-            }
+            self.end_run_for(id, Over::Memory);
+        }
+    }
+
+    /// Ends a run for what it has too much of, if it still runs.
+    fn end_run_for(&mut self, id: UnitId, over: Over) {
+        if let Some((unit, _)) = self.units.get_mut(&id)
+            && unit.is_running()
+        {
+            unit.end_for(over);
         }
     }
 
@@ -664,15 +669,13 @@ impl Keeper {
         let (id, over) = heard
             .ok_or_else(|| io::Error::other("it ended"))
             .doing("hear the watch")?;
-        if let Some((unit, _)) = self.units.get_mut(&id) {
-            if let Some(over) = over
-                && unit.is_running()
-            {
-                unit.end_for(over);
-            }
-            if let Some(asks) = &mut unit.asks {
-                asks.release();
-            }
+        if let Some(over) = over {
+            self.end_run_for(id, over);
+        }
+        if let Some((unit, _)) = self.units.get_mut(&id)
+            && let Some(asks) = &mut unit.asks
+        {
+            asks.release();
         }
         self.order_looks();
         Ok(())
