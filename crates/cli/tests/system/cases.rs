@@ -98,6 +98,9 @@ const WALL_MS: u32 = 10_000;
 
 /// The settings for gVisor.
 pub(crate) const IN_GVISOR: [(&str, &str); 1] = [("isolation", "gvisor")];
+/// How many times longer a case may run in gVisor, whose system calls and page faults are so much dearer that a
+/// program may reach the default time before the limit that it is about.
+const GVISOR_SLOWNESS: u32 = 2;
 /// Of how many cases one is run in gVisor, where each takes a second, unless all are asked for.
 const ONE_OF: usize = 8;
 
@@ -154,11 +157,17 @@ pub(crate) fn hold(folder: &str, user: User, others: &[(&str, &str)]) {
         }
     }
     let mut sum = Sum::default();
-    let wall_ms = (WALL_MS * slowness()).to_string();
+    let slowness = slowness()
+        * if others == IN_GVISOR {
+            GVISOR_SLOWNESS
+        } else {
+            1
+        };
+    let wall_ms = (WALL_MS * slowness).to_string();
     for (limits, cases) in &groups {
         let mut settings = settings(limits);
         settings.extend(others);
-        if slowness() > 1 && !limits.iter().any(|(key, _)| key == "wall_ms_max") {
+        if slowness > 1 && !limits.iter().any(|(key, _)| key == "wall_ms_max") {
             let keys = ["wall_ms_max", "admin_wall_ms_max"];
             settings.extend(keys.map(|key| (key, wall_ms.as_str())));
         }
