@@ -6,6 +6,7 @@ arguments, an environment of constants, standard input and output on /dev/null, 
 descriptor 3. In a sandbox the job's socket is descriptor 0, and output and error are the run's own already.
 """
 
+import importlib
 import os
 import sys
 
@@ -27,6 +28,7 @@ class Walls:
         self._library.hognose_open.argtypes = [
             ctypes.c_uint64, ctypes.c_uint32, ctypes.c_uint64, ctypes.c_uint32, ctypes.c_uint32, ctypes.c_uint64
         ]
+        self._become_unit = self._library.hognose_become_unit
         self._limits = limits
         # The last of them is there where no cgroup counts memory, and then somebody is asked for each process.
         self.asks_for_forks = limits[-1] > 0
@@ -38,7 +40,9 @@ class Walls:
     def become_unit(self, control_fd):
         """Returns `True` in each unit, behind its walls, and `False` when the keeper is gone."""
         self._check(self._library.hognose_open(*self._limits))
-        return bool(self._check(self._library.hognose_become_unit()))
+        answer = self._become_unit()
+        # In a unit from here on: the less is touched, the less is copied.
+        return answer == 1 or bool(self._check(answer))
 
     @staticmethod
     def _check(answer):
@@ -60,6 +64,15 @@ class WallsAlone(Walls):
         return True
 
 
+def load(name):
+    """Imports a module of ours. Whatever else is imported must not find ours by a name of its own."""
+    sys.path.insert(0, FOLDER)
+    try:
+        return importlib.import_module(name)
+    finally:
+        sys.path.remove(FOLDER)
+
+
 def main():
     form, kind, *limits, imports_public = sys.argv[1:]
     os.environ.pop("LD_BIND_NOW", None)  # It was meant for this process only.
@@ -70,14 +83,15 @@ def main():
         os.close(null)
     walls = [{"zygote": Walls, "alone": WallsAlone}[form]([int(limit) for limit in limits])]
     walls[0].gather()
-    sys.path.insert(0, FOLDER)
-    import zygote
-
-    del sys.path[0]
+    libraries = load("libraries")
+    libraries.warm(kind)
+    # What is loaded from here on is what units write to. It comes to lie side by side.
+    load("blocks").fill_holes()
+    zygote = load("zygote")
     if walls[0].asks_for_forks:
         zygote.unit.let_no_signal_interrupt_forks()
     # Handed over, not kept: what a frame holds, a program can find.
-    zygote.serve(walls.pop(), kind, CONTROL_FD, frozenset(imports_public.split(",")))
+    zygote.serve(walls.pop(), CONTROL_FD, frozenset(imports_public.split(",")))
 
 
 main()

@@ -14,17 +14,20 @@ The sequence of an ending follows `Py_RunMain`, `Py_FinalizeEx` and `finalize_mo
 """
 
 import _signal
+import _thread
 import atexit
 import builtins
 import functools
 import gc
 import importlib.machinery
 import io
+import itertools
 import linecache
 import os
 import random
 import select
 import signal
+import struct
 import sys
 import tempfile
 import threading
@@ -39,6 +42,13 @@ SCRIPT = "your_script.py"
 VERSION = 1
 FLAG_PUBLIC = 1
 
+# The job's head: version, flags, length of the code.
+_unpack_head = struct.Struct("<BBI").unpack_from
+HEAD_BYTES = 6
+# Most programs are shorter. Room for more is memory that each unit is given.
+FIRST_READ_BYTES = 4096
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
 # Where a run's own folder is, in a root of its own: what the environment's constants say.
 WORK = "/box/work"
 
@@ -47,13 +57,28 @@ EXIT_UNPARSABLE = 1
 EXIT_NO_JOB = 70
 # How long a unit waits for a job before it rehearses. Milliseconds.
 REHEARSAL_PAUSE_MS = 30
+# The number of a unit's only thread, where it has a PID namespace: the run's first process is its init.
+THREAD_NUMBER = 2
 # One page: most programs are no longer.
 _ROOM = bytes(4096)
+_SCRIPT_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
 # What CPython exits with when standard output could not be flushed.
 EXIT_UNFLUSHED = 120
 
-_exit = os._exit
+# Found once: to look a name up in a module writes to more pages than to use what it names, and each page that a
+# unit writes to is copied for it.
+_close, _exit, _getcwd, _open, _pwrite = os.close, os._exit, os.getcwd, os.open, os.pwrite
+_read, _truncate, _write = os.read, os.ftruncate, os.write
+_modules = sys.modules
+_names_of_sys = sys.__dict__
+_insert_path = sys.path.insert
+_collect, _count_objects = gc.collect, gc.get_count
+_set_trace, _set_profile = sys.settrace, sys.setprofile
+_count_threads = _thread._count
+_run_at_exit = atexit._run_exitfuncs
+_thread_number = _thread.get_native_id
 _main_thread = threading.main_thread()
+_at_the_end_of_threads = threading._threading_atexits
 _display = sys.__excepthook__
 _unraisable = sys.__unraisablehook__
 _missing = object()
@@ -72,7 +97,9 @@ seed_numpy = None
 
 
 # What every unit of a zygote has from it: the libraries' folders, and the fence of a public program.
-_ready = None
+_libraries = _raise_fence = None
+# The program's text, for whom tracebacks ask if its file is gone, as from another folder.
+_source = None
 # Waits for the job, so many milliseconds at most.
 _wait_for_job = None
 # `random.seed` without the Python around it, whose pages each unit would have to copy.
@@ -81,7 +108,7 @@ _seed = super(random.Random, random._inst).seed
 
 def prepare(imports_allowed, job_fd):
     """Does once, in the zygote, what is the same for every unit: each page that a fork does not write is shared."""
-    global _ready, _wait_for_job
+    global _libraries, _raise_fence, _wait_for_job
     poll = select.poll()
     poll.register(job_fd, select.POLLIN)
     poll.poll(0)
@@ -98,38 +125,51 @@ def prepare(imports_allowed, job_fd):
         uuid._last_timestamp_v6 = None
     sys.argv = [SCRIPT]
     sys.orig_argv = [sys.executable, SCRIPT]
-    libraries = _libraries()
-    _ready = libraries, guard.prepare(imports_allowed, libraries)
+    _libraries = _find_libraries()
+    _raise_fence = guard.prepare(imports_allowed, _libraries)
+    linecache.cache[SCRIPT] = (_give_source,)
+    _main_thread._native_id = THREAD_NUMBER
+
+
+def lay_out_main():
+    """Makes the program's `__main__`, where every unit finds it."""
+    _modules["__main__"] = _main_module(f"{WORK}/{SCRIPT}")
 
 
 def run(job_fd):
     """Plays one job and ends the process. Never returns, in this process or in a fork the program makes."""
+    global _source
     status = EXIT_NO_JOB
     try:
-        _renew_randomness()
-        _main_thread._native_id = threading.get_native_id()
-        folder = os.getcwd()
+        _seed()
+        if seed_numpy is not None:
+            seed_numpy()
+        if _thread_number() != THREAD_NUMBER:
+            _main_thread._native_id = _thread_number()
+        folder = _getcwd()
         if folder != WORK:
             _live_on_the_host(folder)
-        libraries, raise_fence = _ready
-        script = _open_script()
+            _modules["__main__"] = _main_module(f"{folder}/{SCRIPT}")
+        script = _open(SCRIPT, _SCRIPT_FLAGS, 0o644)  # An attachment of its name is not put there.
+        _write(script, _ROOM)
         if not _wait_for_job(REHEARSAL_PAUSE_MS):
             # Nobody has come yet: there is time. Where units are wanted as fast as they are made, a
             # rehearsal would only come before the play, and costs as much as the play.
             rehearse()
-        # After the last full collection, so that what refers to it is young when the program ends.
-        main = _main_module(f"{folder}/{SCRIPT}")
+            _modules["__main__"] = _main_module(f"{folder}/{SCRIPT}")
 
         public, code = _receive(job_fd)
 
-        _write_script(script, code)
-        text = code.decode()
-        if not public and text.startswith("\ufeff"):
-            text = text[1:]  # As CPython does with a file; a public program with one does not parse.
-        source = text
-        linecache.cache[SCRIPT] = (lambda: source,)  # Asked only if the file is gone, as from another folder.
-        sys.modules["__main__"] = main
-        main = None
+        try:
+            # Tracebacks and children read it there.
+            _pwrite(script, code, 0)
+            _truncate(script, len(code))
+        except OSError:
+            pass  # A full workspace costs the source lines in a traceback, not the run.
+        _close(script)
+        if not public and code[:3] == _BYTE_ORDER_MARK:
+            code = code[3:]  # As CPython does with a file; a public program with one does not parse.
+        _source = text = str(code, "utf-8")
         failure = program = None
         try:
             # From `str`, so that a coding line has no effect: what was checked is what runs.
@@ -140,20 +180,20 @@ def run(job_fd):
             complaint = _unparsable(text)
             if complaint is not None:
                 status = EXIT_UNPARSABLE
-                os.write(job_fd, b"S" + complaint.encode("utf-8", "replace"))
+                _write(job_fd, b"S" + complaint.encode("utf-8", "replace"))
                 return
         text = code = None
         if public:
-            raise_fence()
+            _raise_fence()
         else:
-            sys.path.insert(0, folder)
-        modules_before = len(sys.modules)
-        os.close(job_fd)
+            _insert_path(0, folder)
+        modules_before = len(_modules)
+        _close(job_fd)
 
         status = 0
         if failure is None:
             try:
-                exec(program, sys.modules["__main__"].__dict__)
+                exec(program, _modules["__main__"].__dict__)
             except BaseException as error:
                 failure = error
         interrupted = type(failure) is KeyboardInterrupt
@@ -162,7 +202,7 @@ def run(job_fd):
             status = _report(failure)
             failure = None
         program = None
-        status = _end(status, modules_before, libraries)
+        status = _end(status, modules_before)
         if interrupted:
             signal.signal(signal.SIGINT, signal.SIG_DFL)
             signal.raise_signal(signal.SIGINT)  # Not `os.kill`, which the fence of a public program refuses.
@@ -201,12 +241,13 @@ def rehearse():
     In the zygote it leaves code specialized and memory laid out; in a fork it makes the pages that
     the way writes to the fork's own, while nobody waits. It took 60 % off the time to the program.
     """
-    exec(compile(_REHEARSAL, SCRIPT, "exec", dont_inherit=True), {"__name__": "rehearsal", "__builtins__": builtins})
-    sys.stdout.flush()
-    sys.stderr.flush()
+    names = {"__name__": "rehearsal", "__builtins__": builtins}
+    exec(compile(_REHEARSAL, SCRIPT, "exec", dont_inherit=True), names)
+    _flush_streams()
+    _clear_program(len(_modules))
     if flush_c_streams is not None:
         flush_c_streams(None)
-    gc.collect()
+    _collect()
 
 
 def _live_on_the_host(folder):
@@ -239,13 +280,6 @@ def let_no_signal_interrupt_forks():
 
 def _copy_no_modes(src, dst, *, follow_symlinks=True):
     pass
-
-
-def _renew_randomness():
-    """Gives this fork streams of its own; every fork of a zygote would otherwise draw the same numbers."""
-    _seed()
-    if seed_numpy is not None:
-        seed_numpy()
 
 
 def _open_streams():
@@ -286,7 +320,7 @@ def _open_streams_on_pipes():
         setattr(sys, f"__{name}__", stream)
 
 
-def _libraries():
+def _find_libraries():
     """The folders that only the operator writes: where the interpreter looks for modules."""
     return tuple({entry.rstrip("/") + "/" for entry in sys.path if entry.startswith("/")})
 
@@ -307,38 +341,31 @@ def _main_module(path):
 
 def _receive(job_fd):
     """Reads the job: whether it is public, and the program's bytes."""
-    buffer = os.read(job_fd, 65536)
+    buffer = _read(job_fd, FIRST_READ_BYTES)
     if not buffer:
         _exit(0)  # The keeper let go of a unit that it no longer needs.
-    while len(buffer) < 6 or len(buffer) < 6 + int.from_bytes(buffer[2:6], "little"):
-        more = os.read(job_fd, 1 << 20)
-        if not more:
-            raise EOFError("the job ended early")
-        buffer += more
-    if buffer[0] != VERSION:
+    while len(buffer) < HEAD_BYTES:
+        buffer += _read_more(job_fd)
+    version, flags, length = _unpack_head(buffer)
+    while len(buffer) < HEAD_BYTES + length:
+        buffer += _read_more(job_fd)
+    if version != VERSION:
         raise ValueError("the job has another version")
-    return bool(buffer[1] & FLAG_PUBLIC), buffer[6 : 6 + int.from_bytes(buffer[2:6], "little")]
+    return bool(flags & FLAG_PUBLIC), buffer[HEAD_BYTES : HEAD_BYTES + length]
+
+
+def _read_more(job_fd):
+    more = _read(job_fd, 1 << 20)
+    if not more:
+        raise EOFError("the job ended early")
+    return more
 
 
 # The program.
 
 
-def _open_script():
-    """Makes the program's file ahead of the program, with memory for it; an attachment of its name is not put there."""
-    script = os.open(SCRIPT, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
-    os.write(script, _ROOM)
-    return script
-
-
-def _write_script(script, code):
-    """Puts the program into its file; tracebacks and children read it there."""
-    try:
-        os.pwrite(script, code, 0)
-        os.ftruncate(script, len(code))
-    except OSError:
-        pass  # A full workspace costs the source lines in a traceback, not the run.
-    finally:
-        os.close(script)
+def _give_source():
+    return _source
 
 
 def _unparsable(text):
@@ -440,20 +467,20 @@ def _say(text):
 # After the program.
 
 
-def _end(status, modules_before, libraries):
+def _end(status, modules_before):
     """Ends the run as CPython ends a script, up to where it would take the interpreter apart."""
-    sys.settrace(None)
-    sys.setprofile(None)
+    _set_trace(None)
+    _set_profile(None)
     if sys.unraisablehook is _unraisable:
         sys.unraisablehook = _show_unraisable
-    if len(threading._active) > 1 or threading._limbo or len(threading._threading_atexits) > _thread_endings:
+    if _count_threads() or len(_at_the_end_of_threads) > _thread_endings:
         try:
             threading._shutdown()
         except BaseException as error:
             _ignore(error, threading)
-    atexit._run_exitfuncs()
+    _run_at_exit()
     flushed = _flush_streams()
-    _clear_program(modules_before, libraries)
+    _clear_program(modules_before)
     # Again, for what destructors printed; a trouble is told once.
     flushed = flushed and _flush_streams()
     if flush_c_streams is not None:
@@ -463,7 +490,7 @@ def _end(status, modules_before, libraries):
 
 def _flush_streams():
     flushed = True
-    out, err = getattr(sys, "stdout", None), getattr(sys, "stderr", None)
+    out, err = _names_of_sys.get("stdout"), _names_of_sys.get("stderr")
     if out is not None and not _closed(out):
         try:
             out.flush()
@@ -488,33 +515,32 @@ def _closed(stream):
         return False
 
 
-def _clear_program(modules_before, libraries):
+def _clear_program(modules_before):
     """Drops the program's modules, so that its objects' `__del__` run and its open files are written.
 
     Modules of the libraries stay: nothing that a script can notice is in them, and they are many.
     """
     for name in ("last_type", "last_value", "last_traceback", "last_exc"):
-        if hasattr(sys, name):
-            setattr(sys, name, None)
+        if name in _names_of_sys:
+            _names_of_sys[name] = None
     sys.stdin, sys.stdout, sys.stderr = sys.__stdin__, sys.__stdout__, sys.__stderr__
-    modules = sys.modules
     names = ["__main__"]
-    for name in reversed(modules):
-        if len(modules) - len(names) < modules_before:
-            break
-        names.append(name)
-    names = [
-        name
-        for name in names
-        if not str(getattr(modules[name], "__file__", None) or "").startswith(libraries)
-    ]
+    if len(_modules) > modules_before:
+        names += _program_modules(len(_modules) - modules_before)
     # Nothing is in the oldest generation but what was frozen, unless the program's own collections
     # moved it there; looking at the younger ones alone is four times as fast.
-    _drop(modules, names, gc.collect if gc.get_count()[2] else _collect_young)
+    _drop(_modules, names, _collect if _count_objects()[2] else _collect_young)
+
+
+def _program_modules(count):
+    """Of the modules that were imported last, those that are no library's."""
+    latest = itertools.islice(reversed(_modules), count)
+    file_of = {name: str(getattr(_modules[name], "__file__", None) or "") for name in latest}
+    return [name for name, file in file_of.items() if not file.startswith(_libraries)]
 
 
 def _collect_young():
-    gc.collect(1)
+    _collect(1)
 
 
 # Destructors run in a frame that calls itself line 1 of `sys`, as the warnings of a real exit do.

@@ -27,6 +27,8 @@ def load(name, folder):
     exec(compile(source, '<hognose ' + name + '>', 'exec', dont_inherit=True), module.__dict__)
     return module
 folder, kind, control = sys.argv[1], sys.argv[2], int(sys.argv[3])
+load('libraries', folder).warm(kind)
+load('blocks', folder).fill_holes()
 for name in ('guard', 'unit', 'zygote'): module = load(name, folder)
 import array, os, socket
 class Walls:
@@ -50,7 +52,7 @@ class Walls:
         os.closerange(4, 4096)
         os.chdir(folder)
         if len(os.listdir('/proc/self/fd')) > 5: raise OSError('descriptors left')
-module.serve(Walls(), kind, control)
+module.serve(Walls(), control)
 """
 
 

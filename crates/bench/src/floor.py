@@ -25,10 +25,11 @@ REHEARSAL = "print(end='')"
 def load(kind):
     if kind != "bare":
         sys.path.insert(0, GUEST_FOLDER)
+        import libraries
         import zygote
 
         del sys.path[0]
-        zygote.import_all(zygote.KINDS[kind].split())
+        libraries.warm(kind)
         # Pillow loads its codecs and fpdf its fonts on the first use: that is done before a fork there, so
         # it must not count as the program's own work here.
         streams = sys.stdin, sys.stdout, sys.stderr

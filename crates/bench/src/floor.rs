@@ -303,6 +303,8 @@ mod tests {
     /// The guest as it is in this tree: the floor leans on its lists.
     const GUEST: &[(&str, &str)] = &[
         ("zygote.py", include_str!("../../../guest/zygote.py")),
+        ("libraries.py", include_str!("../../../guest/libraries.py")),
+        ("blocks.py", include_str!("../../../guest/blocks.py")),
         ("unit.py", include_str!("../../../guest/unit.py")),
         ("guard.py", include_str!("../../../guest/guard.py")),
     ];

@@ -8,6 +8,8 @@ pub(crate) const GUEST: Guest<'_> = Guest {
     sources: &[
         ("main.py", include_str!("../../../guest/main.py")),
         ("zygote.py", include_str!("../../../guest/zygote.py")),
+        ("libraries.py", include_str!("../../../guest/libraries.py")),
+        ("blocks.py", include_str!("../../../guest/blocks.py")),
         ("unit.py", include_str!("../../../guest/unit.py")),
         ("guard.py", include_str!("../../../guest/guard.py")),
     ],

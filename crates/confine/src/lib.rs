@@ -8,9 +8,9 @@
     reason = "names that the interpreter looks up must not be mangled; no other library exports our prefix"
 )]
 
-use std::cell::RefCell;
 use std::ffi::c_int;
 use std::io::Write;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jail::walls::WallError;
 use jail::zygote::Zygote;
@@ -21,9 +21,8 @@ use wire::Limits;
 #[global_allocator]
 static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 
-thread_local! {
-    static ZYGOTE: RefCell<Option<Zygote>> = const { RefCell::new(None) };
-}
+/// In the library's own data, where the allocator's is as well. A thread's would be in the interpreter's heap.
+static ZYGOTE: Mutex<Option<Zygote>> = Mutex::new(None);
 
 /// Before anything is imported: the interpreter's memory is to be cheap to fork.
 #[unsafe(no_mangle)]
@@ -51,7 +50,7 @@ pub extern "C" fn hognose_open(
     };
     let opened = Zygote::new(limits, (data_bytes_max > 0).then_some(data_bytes_max));
     answer(opened.map(|zygote| {
-        ZYGOTE.replace(Some(zygote));
+        *hold() = Some(zygote);
         0
     }))
 }
@@ -59,7 +58,11 @@ pub extern "C" fn hognose_open(
 /// Forks units: 1 in each of them, behind its walls; 0 in the zygote when the keeper is gone.
 #[unsafe(no_mangle)]
 pub extern "C" fn hognose_become_unit() -> c_int {
-    with(|zygote| zygote.become_unit().map(c_int::from))
+    let mut zygote = hold();
+    let became = zygote
+        .as_mut()
+        .map(|zygote| answer(zygote.become_unit().map(c_int::from)));
+    became.unwrap_or(-1)
 }
 
 /// Raises the walls on a unit that is alone in a sandbox: nothing is forked. The numbers are those of
@@ -82,8 +85,8 @@ pub extern "C" fn hognose_stand_alone(
     answer(jail::confine::stand_alone(&limits).map(|()| 0))
 }
 
-fn with(act: impl FnOnce(&mut Zygote) -> Result<c_int, WallError>) -> c_int {
-    ZYGOTE.with_borrow_mut(|zygote| zygote.as_mut().map_or(-1, |zygote| answer(act(zygote))))
+fn hold() -> MutexGuard<'static, Option<Zygote>> {
+    ZYGOTE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn answer(result: Result<c_int, WallError>) -> c_int {

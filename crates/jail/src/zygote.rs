@@ -34,6 +34,8 @@ pub struct Zygote {
     walls: Walls,
     /// Units that live, by process number, with the descriptor that tells of their death.
     living: HashMap<i32, (UnitId, OwnedFd)>,
+    /// For what the keeper says. A thread's own room is noted in the interpreter's heap.
+    room: Vec<u8>,
 }
 
 /// Before anything is imported: lets the interpreter's memory be cheap to fork.
@@ -80,6 +82,7 @@ impl Zygote {
             tier,
             walls,
             living: HashMap::new(),
+            room: vec![0; wire::FRAME_BYTES_MAX],
         };
         zygote.walls.filter.raise_in_zygote()?;
         zygote.tell(&FromZygote::Waiting)?;
@@ -123,7 +126,7 @@ impl Zygote {
             if !self.wait_for_something()? {
                 continue;
             }
-            let frame = match wire::receive::<ToZygote>(self.control) {
+            let frame = match wire::receive_into::<ToZygote>(&mut self.room, self.control) {
                 Ok(Some(frame)) => frame,
                 Ok(None) => return Ok(None),
                 Err(error) => return Err(std::io::Error::other(error)).doing("hear the keeper"),

@@ -27,5 +27,6 @@ pub use message::{
 };
 pub use setup::{Kind, Limits, Runtime, Setup, Tier};
 pub use socket::{
-    DESCRIPTORS_MAX, FRAME_BYTES_MAX, Frame, WireError, pair, receive, receive_now, send, send_now,
+    DESCRIPTORS_MAX, FRAME_BYTES_MAX, Frame, WireError, pair, receive, receive_into, receive_now,
+    send, send_now,
 };

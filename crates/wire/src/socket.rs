@@ -149,10 +149,23 @@ fn receive_with<T: DeserializeOwned>(
     socket: BorrowedFd<'_>,
     flags: RecvFlags,
 ) -> Result<Option<Frame<T>>, WireError> {
-    BUFFER.with_borrow_mut(|bytes| receive_into(bytes, socket, flags))
+    BUFFER.with_borrow_mut(|bytes| receive_at(bytes, socket, flags))
 }
 
-fn receive_into<T: DeserializeOwned>(
+/// Receives one frame as [`receive`] does, in room of the caller's of [`FRAME_BYTES_MAX`]: where the thread's would
+/// be in memory that is not to be written to.
+///
+/// # Errors
+///
+/// As [`receive`].
+pub fn receive_into<T: DeserializeOwned>(
+    room: &mut [u8],
+    socket: impl AsFd,
+) -> Result<Option<Frame<T>>, WireError> {
+    receive_at(room, socket.as_fd(), RecvFlags::CMSG_CLOEXEC)
+}
+
+fn receive_at<T: DeserializeOwned>(
     bytes: &mut [u8],
     socket: BorrowedFd<'_>,
     flags: RecvFlags,
