@@ -30,19 +30,29 @@ def fill_holes():
         in_pool = (POOL_BYTES - POOL_HEAD_BYTES) // size
         for _ in repeat(None, ROUNDS_MAX):
             made = list(_objects(size, max(2 * in_pool, ROUND_MIN)))
-            pools = [id(block) // POOL_BYTES for block in made]
-            ours = [pool for pool, count in Counter(pools).items() if count == in_pool]
-            if ours:
-                # A pool that nobody used is begun only when there are no others. It is given back from its last
-                # block to its first, and will be used from its first to its last.
-                first = min(map(pools.index, ours))
-                rest = sorted(made[first:], key=id)
-                del made[first:]
-                while rest:
-                    del rest[-1]
+            first = _first_in_whole_pool(made, in_pool)
+            if first is not None:
+                _give_back(made, first)
             _taken.append(tuple(made))
-            if ours:
+            if first is not None:
                 break
+
+
+def _first_in_whole_pool(made, in_pool):
+    """Where in the list those begin that are all of a pool: one is begun only when no other has room.
+
+    By itself, so that nothing that it needs is there while objects are made, to leave a hole afterwards.
+    """
+    pools = [id(block) // POOL_BYTES for block in made]
+    return min((pools.index(pool) for pool, count in Counter(pools).items() if count == in_pool), default=None)
+
+
+def _give_back(made, first):
+    """From the last block to the first, so that they will be used from the first to the last."""
+    rest = sorted(made[first:], key=id)
+    del made[first:]
+    while rest:
+        del rest[-1]
 
 
 def _objects(size, count):
