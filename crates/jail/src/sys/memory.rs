@@ -12,7 +12,8 @@
 //!
 //! Each mapping itself costs a fork a microsecond, and its end half of one; a library has three
 //! for what is not written, which differ in that one may be executed. With all three executable they
-//! are one. Programs can run machine code of their own anyway: that is what the walls are for.
+//! are one; and two for what is written, of which one was made read-only once the library was loaded.
+//! Programs can run machine code of their own anyway: that is what the walls are for.
 //!
 //! Where the kernel has no huge pages nothing of this has an effect, and nothing fails.
 
@@ -129,22 +130,25 @@ fn make_huge(mappings: &[Mapping<'_>]) {
     }
 }
 
-/// Makes what lies in a file before and after its code one mapping with the code.
+/// Makes what lies in a file before and after its code one mapping with the code, and what was written once, as the
+/// file was loaded, one with what is still written.
 fn join(mappings: &[Mapping<'_>]) {
     for parts in mappings.windows(2) {
         let [first, second] = parts else { continue };
         if !first.goes_on_in(second) {
             continue;
         }
-        let other = match (first.mode, second.mode) {
-            ("r--p", "r-xp") => first,
-            ("r-xp", "r--p") => second,
+        let (other, mode) = match (first.mode, second.mode) {
+            ("r--p", "r-xp") => (first, libc::PROT_READ | libc::PROT_EXEC),
+            ("r-xp", "r--p") => (second, libc::PROT_READ | libc::PROT_EXEC),
+            ("r--p", "rw-p") => (first, libc::PROT_READ | libc::PROT_WRITE),
             _ => continue,
         };
         let (at, bytes) = (other.from as *mut c_void, other.to - other.from);
-        // SAFETY: what could be read can be read; the rest of a file that may be executed may be, too.
+        // SAFETY: what could be read can be read; the rest of a file that may be executed may be, too; and nothing
+        // writes to what may be written from here on that did not before.
         // Where the host's policy refuses it, forks cost what they did.
-        unsafe { libc::mprotect(at, bytes, libc::PROT_READ | libc::PROT_EXEC) };
+        unsafe { libc::mprotect(at, bytes, mode) };
     }
 }
 
