@@ -12,6 +12,10 @@ BLOCK_STEP_BYTES = 16
 BLOCK_BYTES_MAX = 512
 # What a `bytes` needs beside its content.
 BYTES_HEAD_BYTES = 33
+# Lists, dictionaries and tuples of each length up to one that are taken at the end: the interpreter keeps those that
+# are let go for the next that is wanted, and what was at work here lay in the holes.
+KEPT = 10
+KEPT_TUPLE_MAX = 8
 # How often as many objects are made as two pools hold. Another allocator, whose pools are never seen, ends there.
 ROUNDS_MAX = 100
 # A list of fewer lies in a block itself, and grows from one to the next.
@@ -36,6 +40,11 @@ def fill_holes():
             _taken.append(tuple(made))
             if first is not None:
                 break
+    made = None
+    kept = [[[], {str(): None}] for _ in repeat(None, KEPT)]
+    for length in range(1, KEPT_TUPLE_MAX + 1):
+        kept += map(tuple, repeat([None] * length, KEPT))
+    _taken.append(kept)
 
 
 def _first_in_whole_pool(made, in_pool):

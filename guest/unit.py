@@ -43,7 +43,7 @@ VERSION = 1
 FLAG_PUBLIC = 1
 
 # The job's head: version, flags, length of the code.
-_unpack_head = struct.Struct("<BBI").unpack_from
+_unpack_head = functools.partial(struct.Struct("<BBI").unpack_from)
 HEAD_BYTES = 6
 # Most programs are shorter. Room for more is memory that each unit is given.
 FIRST_READ_BYTES = 4096
@@ -66,19 +66,18 @@ _SCRIPT_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFO
 EXIT_UNFLUSHED = 120
 
 # Found once: to look a name up in a module writes to more pages than to use what it names, and each page that a
-# unit writes to is copied for it.
-_close, _exit, _getcwd, _open, _pwrite = os.close, os._exit, os.getcwd, os.open, os.pwrite
-_read, _truncate, _write = os.read, os.ftruncate, os.write
+# unit writes to is copied for it. Through a `partial`, so that the references that come and go are counted there,
+# side by side, and not where the interpreter once began.
+_close, _exit, _getcwd, _open, _pwrite = map(functools.partial, (os.close, os._exit, os.getcwd, os.open, os.pwrite))
+_read, _truncate, _write = map(functools.partial, (os.read, os.ftruncate, os.write))
+_collect, _count_objects = map(functools.partial, (gc.collect, gc.get_count))
+_set_trace, _set_profile = map(functools.partial, (sys.settrace, sys.setprofile))
+_count_threads, _thread_number = map(functools.partial, (_thread._count, _thread.get_native_id))
+_insert_path, _run_at_exit = map(functools.partial, (sys.path.insert, atexit._run_exitfuncs))
 _modules = sys.modules
 _names_of_sys = sys.__dict__
-_insert_path = sys.path.insert
-_collect, _count_objects = gc.collect, gc.get_count
-_set_trace, _set_profile = sys.settrace, sys.setprofile
-_count_threads = _thread._count
-_run_at_exit = atexit._run_exitfuncs
-_thread_number = _thread.get_native_id
 _main_thread = threading.main_thread()
-_at_the_end_of_threads = threading._threading_atexits
+_at_the_end_of_threads = threading._threading_atexits = [*threading._threading_atexits]  # Beside what is ours.
 _display = sys.__excepthook__
 _unraisable = sys.__unraisablehook__
 _missing = object()
@@ -103,7 +102,7 @@ _source = None
 # Waits for the job, so many milliseconds at most.
 _wait_for_job = None
 # `random.seed` without the Python around it, whose pages each unit would have to copy.
-_seed = super(random.Random, random._inst).seed
+_seed = functools.partial(super(random.Random, random._inst).seed)
 
 
 def prepare(imports_allowed, job_fd):
@@ -112,7 +111,7 @@ def prepare(imports_allowed, job_fd):
     poll = select.poll()
     poll.register(job_fd, select.POLLIN)
     poll.poll(0)
-    _wait_for_job = poll.poll
+    _wait_for_job = functools.partial(poll.poll)
     random.seed()
     _open_streams()
     tempfile._name_sequence = None
@@ -187,7 +186,7 @@ def run(job_fd):
             _raise_fence()
         else:
             _insert_path(0, folder)
-        modules_before = len(_modules)
+        before = len(_modules), len(_names_of_sys)
         _close(job_fd)
 
         status = 0
@@ -202,7 +201,7 @@ def run(job_fd):
             status = _report(failure)
             failure = None
         program = None
-        status = _end(status, modules_before)
+        status = _end(status, *before)
         if interrupted:
             signal.signal(signal.SIGINT, signal.SIG_DFL)
             signal.raise_signal(signal.SIGINT)  # Not `os.kill`, which the fence of a public program refuses.
@@ -244,7 +243,7 @@ def rehearse():
     names = {"__name__": "rehearsal", "__builtins__": builtins}
     exec(compile(_REHEARSAL, SCRIPT, "exec", dont_inherit=True), names)
     _flush_streams()
-    _clear_program(len(_modules))
+    _clear_program(len(_modules), len(_names_of_sys))
     if flush_c_streams is not None:
         flush_c_streams(None)
     _collect()
@@ -467,7 +466,7 @@ def _say(text):
 # After the program.
 
 
-def _end(status, modules_before):
+def _end(status, modules_before, names_before):
     """Ends the run as CPython ends a script, up to where it would take the interpreter apart."""
     _set_trace(None)
     _set_profile(None)
@@ -480,7 +479,7 @@ def _end(status, modules_before):
             _ignore(error, threading)
     _run_at_exit()
     flushed = _flush_streams()
-    _clear_program(modules_before)
+    _clear_program(modules_before, names_before)
     # Again, for what destructors printed; a trouble is told once.
     flushed = flushed and _flush_streams()
     if flush_c_streams is not None:
@@ -515,14 +514,15 @@ def _closed(stream):
         return False
 
 
-def _clear_program(modules_before):
+def _clear_program(modules_before, names_before):
     """Drops the program's modules, so that its objects' `__del__` run and its open files are written.
 
     Modules of the libraries stay: nothing that a script can notice is in them, and they are many.
     """
-    for name in ("last_type", "last_value", "last_traceback", "last_exc"):
-        if name in _names_of_sys:
-            _names_of_sys[name] = None
+    if len(_names_of_sys) != names_before:
+        for name in ("last_type", "last_value", "last_traceback", "last_exc"):
+            if name in _names_of_sys:
+                _names_of_sys[name] = None
     sys.stdin, sys.stdout, sys.stderr = sys.__stdin__, sys.__stdout__, sys.__stderr__
     names = ["__main__"]
     if len(_modules) > modules_before:
