@@ -231,6 +231,7 @@ try:
 except (KeyError, ValueError) as error:
     lines = "\\n".join(str(part) for part in error.args).split()
 assert lines and not False, "rehearsed"
+print(end="")
 """
 
 
@@ -489,29 +490,24 @@ def _end(status, modules_before, names_before):
 
 def _flush_streams():
     flushed = True
-    out, err = _names_of_sys.get("stdout"), _names_of_sys.get("stderr")
-    if out is not None and not _closed(out):
+    for name in ("stdout", "stderr"):
+        stream = _names_of_sys.get(name)
         try:
-            out.flush()
+            if stream is None or stream.closed:
+                continue
+        except BaseException:
+            pass  # Then it is flushed, as one that is open.
+        try:
+            stream.flush()
         except BaseException as error:
             flushed = False
-            if _newer_flush_message:
+            if name == "stderr":
+                pass  # There is nobody to tell.
+            elif _newer_flush_message:
                 _ignore(error, None, "Exception ignored on flushing sys.stdout")
             else:
-                _ignore(error, out)
-    if err is not None and not _closed(err):
-        try:
-            err.flush()
-        except BaseException:
-            flushed = False
+                _ignore(error, stream)
     return flushed
-
-
-def _closed(stream):
-    try:
-        return bool(stream.closed)
-    except BaseException:
-        return False
 
 
 def _clear_program(modules_before, names_before):
