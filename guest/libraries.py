@@ -61,9 +61,8 @@ KINDS = {
 SINGLE_THREADED = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
-
 def warm(kind):
-    """Imports what a zygote of this kind has, and does with it what would otherwise be done for the first time in each unit."""
+    """Imports what a zygote of this kind has, and does once what each unit would otherwise do for the first time."""
     for name in SINGLE_THREADED:
         os.environ.setdefault(name, "1")
     # The libraries' folders can be written where the host forbids a root of our own; and compiled code would name
