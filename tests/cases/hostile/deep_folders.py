@@ -12,5 +12,5 @@ except OSError:
 print("held" if depth > 100 else f"ESCAPED: only {depth}")
 # return: d
 # file d: error
-# expect on landlock: ending=signal:9|exited:0  within_ms=9000
+# expect on landlock: ending=signal:9|exited:0|out_of_memory  within_ms=9000
 # expect: ending=exited:0  stdout="held\n"  within_ms=9000
