@@ -28,4 +28,3 @@ time.sleep(6)
 print("ESCAPED: 2400 MiB for seconds", flush=True)
 os._exit(0)
 # expect: ending=out_of_memory|exited:1  stdout!~"ESCAPED"
-# expect on gvisor: ending=out_of_memory|exited:1|timed_out  stdout!~"ESCAPED"
