@@ -34,13 +34,11 @@ def fill_holes():
         in_pool = (POOL_BYTES - POOL_HEAD_BYTES) // size
         for _ in repeat(None, ROUNDS_MAX):
             made = list(_objects(size, max(2 * in_pool, ROUND_MIN)))
+            _taken.append(made)
             first = _first_in_whole_pool(made, in_pool)
             if first is not None:
                 _give_back(made, first)
-            _taken.append(tuple(made))
-            if first is not None:
                 break
-    made = None
     kept = [[[], {str(): None}] for _ in repeat(None, KEPT)]
     for length in range(1, KEPT_TUPLE_MAX + 1):
         kept += map(tuple, repeat([None] * length, KEPT))

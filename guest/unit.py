@@ -490,8 +490,8 @@ def _end(status, modules_before, names_before):
 
 def _flush_streams():
     flushed = True
-    for name in ("stdout", "stderr"):
-        stream = _names_of_sys.get(name)
+    streams = ("stdout", _names_of_sys.get("stdout")), ("stderr", _names_of_sys.get("stderr"))
+    for name, stream in streams:
         try:
             if stream is None or stream.closed:
                 continue

@@ -59,10 +59,8 @@ pub extern "C" fn hognose_open(
 #[unsafe(no_mangle)]
 pub extern "C" fn hognose_become_unit() -> c_int {
     let mut zygote = hold();
-    let became = zygote
-        .as_mut()
-        .map(|zygote| answer(zygote.become_unit().map(c_int::from)));
-    became.unwrap_or(-1)
+    let zygote = zygote.as_mut();
+    zygote.map_or(-1, |zygote| answer(zygote.become_unit().map(c_int::from)))
 }
 
 /// Raises the walls on a unit that is alone in a sandbox: nothing is forked. The numbers are those of
