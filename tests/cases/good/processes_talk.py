@@ -47,11 +47,14 @@ if __name__ == "__main__":
     block.close()
     block.unlink()
     with context.Pool(3, maxtasksperchild=5) as pool:
-        print(sum(pool.imap_unordered(double, range(20))), pool.starmap(pow, [(2, 3)], 1), pool.apply_async(double, (4,)).get(5))
+        # Told below: a worker that the pool replaces by a fork meanwhile also writes what is not flushed yet.
+        told = sum(pool.imap_unordered(double, range(20))), pool.starmap(pow, [(2, 3)], 1), pool.apply_async(double, (4,)).get(5)
         try:
             pool.apply(int, ("x",))
         except ValueError as error:
-            print(error)
+            refused = str(error)
+    print(*told)
+    print(refused)
     killed = context.Process(target=__import__("time").sleep, args=(60,))
     killed.start()
     killed.terminate()
