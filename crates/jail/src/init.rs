@@ -101,7 +101,7 @@ impl Init<'_> {
             rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
                 .doing("die with the keeper")?;
         }
-        capabilities::raise()?;
+        capabilities::raise_in_init()?;
         rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
             .doing("hide the init's memory")?;
         Ok(namespaces)

@@ -42,7 +42,7 @@ use self::users::Users;
 use crate::sys::{self, Side, SingleThread};
 use crate::walls::cgroup::Cgroups;
 use crate::walls::template::Form;
-use crate::walls::{Doing, WallError, verify};
+use crate::walls::{Doing, WallError, capabilities, verify};
 
 /// Longest wait for processes that were killed, where the kernel does not see to it.
 const END_MAX: Duration = Duration::from_secs(5);
@@ -117,7 +117,9 @@ fn in_namespaces(
                     Tier::Native | Tier::Landlock => {
                         let counts_all = cgroups.is_some();
                         let form = Form::Entered { counts_all };
-                        Ground::Native(start::build_template(&setup, guest, form)?)
+                        let template = start::build_template(&setup, guest, form)?;
+                        capabilities::bound_keeper()?;
+                        Ground::Native(template)
                     }
                     Tier::Gvisor => Ground::Gvisor(Sandboxes::make(&setup, guest, &users)?),
                 };

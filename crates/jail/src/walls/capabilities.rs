@@ -4,7 +4,7 @@ use std::io;
 
 use rustix::thread::{CapabilitiesSecureBits, CapabilitySet, CapabilitySets};
 
-use super::{Doing, WallError};
+use super::{Doing, WallError, verify};
 
 /// Most capabilities that a kernel of today or tomorrow numbers.
 const NUMBERS: u32 = 64;
@@ -15,6 +15,26 @@ const ZYGOTE: CapabilitySet = CapabilitySet::SYS_ADMIN
     .union(CapabilitySet::SETUID)
     .union(CapabilitySet::SETGID)
     .union(CapabilitySet::SETPCAP);
+
+/// Everything that a bounding set may hold, on this kernel and later ones.
+const ALL: CapabilitySet = CapabilitySet::from_bits_retain(u64::MAX);
+
+/// What a keeper leaves in its bounding set: what any zygote may need.
+const KEEPER: CapabilitySet = ZYGOTE.union(CapabilitySet::SETFCAP);
+
+/// Takes from the keeper's bounding set what no zygote may need, so that not every init has to: a call for each
+/// capability, and a copy of its credentials. What the keeper itself may do is in other sets.
+///
+/// # Errors
+///
+/// The kernel's, or that the set does not read back.
+pub fn bound_keeper() -> Result<(), WallError> {
+    drop_bounding(ALL.difference(KEEPER)).doing("drop the keeper's bounding set")?;
+    let others = numbered().filter(|one| !KEEPER.contains(*one));
+    // What this kernel has no number for is refused.
+    let mut held = others.map(rustix::thread::capability_is_in_bounding_set);
+    verify(!held.any(|held| held == Ok(true)), "the bounding set")
+}
 
 /// Leaves a process that is about to become a zygote only what its forks need.
 ///
@@ -30,7 +50,7 @@ pub fn keep_for_zygote(own_user: bool) -> Result<(), WallError> {
     } else {
         ZYGOTE
     };
-    drop_bounding(kept).doing("drop capabilities from the bounding set")?;
+    drop_bounding(ALL.difference(kept)).doing("drop capabilities from the bounding set")?;
     let sets = CapabilitySets {
         effective: kept,
         permitted: kept,
@@ -61,6 +81,19 @@ pub fn regain_setpcap() -> io::Result<()> {
 ///
 /// The kernel's.
 pub fn raise() -> Result<(), WallError> {
+    raise_from(ALL)
+}
+
+/// The same for an init, whose bounding set is that of its keeper.
+///
+/// # Errors
+///
+/// The kernel's.
+pub fn raise_in_init() -> Result<(), WallError> {
+    raise_from(KEEPER)
+}
+
+fn raise_from(bounding: CapabilitySet) -> Result<(), WallError> {
     let bits = CapabilitiesSecureBits::NO_ROOT
         | CapabilitiesSecureBits::NO_ROOT_LOCKED
         | CapabilitiesSecureBits::NO_SETUID_FIXUP
@@ -70,7 +103,7 @@ pub fn raise() -> Result<(), WallError> {
         | CapabilitiesSecureBits::NO_CAP_AMBIENT_RAISE_LOCKED;
     rustix::thread::set_capabilities_secure_bits(bits).doing("lock the secure bits")?;
     rustix::thread::clear_ambient_capability_set().doing("clear the ambient capabilities")?;
-    drop_bounding(CapabilitySet::empty()).doing("drop the bounding set")?;
+    drop_bounding(bounding).doing("drop the bounding set")?;
     let none = CapabilitySets {
         effective: CapabilitySet::empty(),
         permitted: CapabilitySet::empty(),
@@ -101,12 +134,8 @@ pub fn raise_as_anybody() -> Result<(), WallError> {
     rustix::thread::set_capabilities(None, none).doing("drop all capabilities")
 }
 
-fn drop_bounding(kept: CapabilitySet) -> io::Result<()> {
-    for number in 0..NUMBERS {
-        let capability = CapabilitySet::from_bits_retain(1 << number);
-        if kept.contains(capability) {
-            continue;
-        }
+fn drop_bounding(dropped: CapabilitySet) -> io::Result<()> {
+    for capability in numbered().filter(|one| dropped.contains(*one)) {
         match rustix::thread::remove_capability_from_bounding_set(capability) {
             Ok(()) => {}
             // The first number that this kernel does not know.
@@ -115,4 +144,8 @@ fn drop_bounding(kept: CapabilitySet) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+fn numbered() -> impl Iterator<Item = CapabilitySet> {
+    (0..NUMBERS).map(|number| CapabilitySet::from_bits_retain(1 << number))
 }
