@@ -648,6 +648,39 @@ pub fn landlock_restrict(ruleset: BorrowedFd<'_>) -> io::Result<()> {
     }
 }
 
+/// How many descriptors are open, of those below a number.
+///
+/// The kernel is asked of 64 at once: to list them in `/proc` has it make a file for each.
+///
+/// # Errors
+///
+/// The kernel's.
+pub fn count_open_descriptors(below: i32) -> io::Result<usize> {
+    const NOT_ASKED: libc::pollfd = libc::pollfd {
+        fd: -1,
+        events: 0,
+        revents: libc::POLLNVAL,
+    };
+    let mut open = 0;
+    let mut numbers = 0..below;
+    while !numbers.is_empty() {
+        let mut asked = [NOT_ASKED; 64];
+        let mut count: libc::nfds_t = 0;
+        for (entry, fd) in asked.iter_mut().zip(numbers.by_ref()) {
+            entry.fd = fd;
+            count += 1;
+        }
+        // SAFETY: as many entries as are said, which are written to before it returns; it waits for nothing, and
+        // that a number is no descriptor is an answer.
+        if unsafe { libc::poll(asked.as_mut_ptr(), count, 0) } < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        let is_open = |entry: &&libc::pollfd| entry.revents & libc::POLLNVAL == 0;
+        open += asked.iter().filter(is_open).count();
+    }
+    Ok(open)
+}
+
 /// Makes a system call by number with arguments that point nowhere, to see how it is refused.
 ///
 /// Only for numbers that a filter must refuse before the kernel looks at the arguments.
@@ -710,6 +743,18 @@ mod tests {
         assert_eq!(size_of::<LandlockBeneath>(), 12);
         assert_eq!(size_of::<libc::seccomp_notif>(), 0x50);
         assert_eq!(size_of::<libc::seccomp_notif_resp>(), 0x18);
+    }
+
+    #[test]
+    fn descriptors_are_counted_wherever_they_are() {
+        // Far above what other tests open meanwhile.
+        let open = std::fs::File::open("/dev/null").unwrap();
+        let far = rustix::io::fcntl_dupfd_cloexec(&open, 900).unwrap();
+        let number = far.as_raw_fd();
+        let among = |below| count_open_descriptors(below).unwrap();
+        assert_eq!(among(number + 1) - among(number), 1);
+        drop(far);
+        assert_eq!(among(number + 1) - among(number), 0);
     }
 
     #[test]
