@@ -12,8 +12,8 @@ BLOCK_STEP_BYTES = 16
 BLOCK_BYTES_MAX = 512
 # What a `bytes` needs beside its content.
 BYTES_HEAD_BYTES = 33
-# Lists, dictionaries and tuples of each length up to one that are taken at the end: the interpreter keeps those that
-# are let go for the next that is wanted, and what was at work here lay in the holes.
+# Lists, dictionaries and tuples of each length up to one that are taken at the end, and a slice: the interpreter
+# keeps those that are let go for the next that is wanted, and what was at work here lay in the holes.
 KEPT = 10
 KEPT_TUPLE_MAX = 8
 # How often as many objects are made as two pools hold. Another allocator, whose pools are never seen, ends there.
@@ -42,6 +42,7 @@ def fill_holes():
     kept = [[[], {str(): None}] for _ in repeat(None, KEPT)]
     for length in range(1, KEPT_TUPLE_MAX + 1):
         kept += map(tuple, repeat([None] * length, KEPT))
+    kept.append(slice(None))
     _taken.append(kept)
 
 

@@ -76,8 +76,9 @@ _count_threads, _thread_number = map(functools.partial, (_thread._count, _thread
 _insert_path, _run_at_exit = map(functools.partial, (sys.path.insert, atexit._run_exitfuncs))
 _modules = sys.modules
 _names_of_sys = sys.__dict__
+_find_in_sys = functools.partial(_names_of_sys.get)
 _main_thread = threading.main_thread()
-_at_the_end_of_threads = threading._threading_atexits = [*threading._threading_atexits]  # Beside what is ours.
+_count_thread_endings = functools.partial(threading._threading_atexits.__len__)
 _display = sys.__excepthook__
 _unraisable = sys.__unraisablehook__
 _missing = object()
@@ -316,6 +317,10 @@ def _open_streams_on_pipes():
             binary.raw.name = f"<{name}>"
             stream = io.TextIOWrapper(binary, "utf-8", errors, "\n", name == "stderr")
             stream.mode = mode
+            if mode == "w":
+                # Into the pipe: what the way from here to there looks up is found.
+                stream.write("\n")
+                stream.flush()
         setattr(sys, name, stream)
         setattr(sys, f"__{name}__", stream)
 
@@ -471,9 +476,9 @@ def _end(status, modules_before, names_before):
     """Ends the run as CPython ends a script, up to where it would take the interpreter apart."""
     _set_trace(None)
     _set_profile(None)
-    if sys.unraisablehook is _unraisable:
-        sys.unraisablehook = _show_unraisable
-    if _count_threads() or len(_at_the_end_of_threads) > _thread_endings:
+    if _find_in_sys("unraisablehook") is _unraisable:
+        _names_of_sys["unraisablehook"] = _show_unraisable
+    if _count_threads() or _count_thread_endings() > _thread_endings:
         try:
             threading._shutdown()
         except BaseException as error:
@@ -490,7 +495,7 @@ def _end(status, modules_before, names_before):
 
 def _flush_streams():
     flushed = True
-    streams = ("stdout", _names_of_sys.get("stdout")), ("stderr", _names_of_sys.get("stderr"))
+    streams = ("stdout", _find_in_sys("stdout")), ("stderr", _find_in_sys("stderr"))
     for name, stream in streams:
         try:
             if stream is None or stream.closed:
