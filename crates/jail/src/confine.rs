@@ -29,14 +29,20 @@ pub const HOST_NAME: &CStr = c"hognose";
 /// The descriptor number of the job's socket in a unit.
 pub const JOB: i32 = 3;
 
+/// What a unit makes for itself, as copies of its zygote's.
+const OWN_NAMESPACES: i32 =
+    libc::CLONE_NEWCGROUP | libc::CLONE_NEWNS | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
+
 /// Room for what the kernel tells of this process. Bytes; it tells about 1500.
 const ROOM_BYTES: usize = 4096;
 
 /// What a unit is given to enter its run.
 #[derive(Debug)]
 pub struct Entry {
-    /// What its tier needs.
+    /// Where its run takes place.
     pub place: Place,
+    /// The run's own files.
+    pub own_box: OwnedFd,
     /// The job's socket.
     pub job: OwnedFd,
     /// Standard input, output and error.
@@ -48,12 +54,12 @@ pub struct Entry {
 }
 
 /// Where a unit's run takes place.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub enum Place {
-    /// In these namespaces: mount, IPC, UTS.
-    Namespaces([OwnedFd; 3]),
-    /// Among the host's files and processes; its own is this folder.
-    Box(OwnedFd),
+    /// In namespaces of its own. It was forked into the one of processes, which has this number.
+    Namespaces(u64),
+    /// Among the host's files and processes; its own is a folder.
+    Host,
 }
 
 /// What is the same for every unit of a zygote.
@@ -94,25 +100,31 @@ impl Walls {
 pub fn enter(entry: Entry, walls: &Walls) -> Result<(), WallError> {
     let Entry {
         place,
+        own_box,
         job,
         streams,
         doors,
         user,
     } = entry;
-    let run = Run { job, streams };
+    let run = Run {
+        own_box,
+        job,
+        streams,
+    };
     match place {
-        Place::Namespaces(namespaces) => {
+        Place::Namespaces(_) => {
             // Before anything is allocated for the run, so that all of it is counted.
             cgroup::join(doors).doing("join the run's cgroup")?;
-            in_namespaces(namespaces, run, user, walls)
+            in_namespaces(run, user, walls)
         }
-        Place::Box(own_box) => landlock::on_the_host(&own_box, run, walls),
+        Place::Host => landlock::on_the_host(run, walls),
     }
 }
 
-/// What a program talks through.
+/// Where a program has its files, and what it talks through.
 #[derive(Debug)]
 struct Run {
+    own_box: OwnedFd,
     job: OwnedFd,
     streams: [OwnedFd; 3],
 }
@@ -130,7 +142,7 @@ impl Run {
     /// Closes all but what was placed. Nothing owns a descriptor from here on.
     fn close_all_others(self) -> Result<(), WallError> {
         let [stdin, stdout, stderr] = self.streams;
-        for descriptor in [self.job, stdin, stdout, stderr] {
+        for descriptor in [self.own_box, self.job, stdin, stdout, stderr] {
             let _number = descriptor.into_raw_fd();
         }
         sys::close_from(JOB.unsigned_abs() + 1).doing("close every other descriptor")
@@ -138,19 +150,11 @@ impl Run {
 }
 
 /// The native tier.
-fn in_namespaces(
-    namespaces: [OwnedFd; 3],
-    run: Run,
-    user: u32,
-    walls: &Walls,
-) -> Result<(), WallError> {
-    // After the cgroup was joined, so that the run sees its own as the root of all.
-    sys::unshare(libc::CLONE_NEWCGROUP).doing("make the run's cgroup namespace")?;
-    // The PID namespace was entered by being forked into it.
-    for namespace in namespaces {
-        rustix::thread::move_into_link_name_space(namespace.as_fd(), None)
-            .doing("enter the run's namespaces")?;
-    }
+fn in_namespaces(run: Run, user: u32, walls: &Walls) -> Result<(), WallError> {
+    // After the cgroup was joined, so that the run sees its own as the root of all. The PID namespace was entered
+    // by being forked into it; the user namespace comes last of all, and so owns none of these.
+    sys::unshare(OWN_NAMESPACES).doing("make the run's namespaces")?;
+    template::specialize(&run.own_box)?;
     run.place()?;
     // No terminal, and a scheduling group of the run's own where the kernel makes them.
     rustix::process::setsid().doing("make a session")?;
@@ -281,7 +285,7 @@ impl<'a> Status<'a> {
         // How many there can be before the kernel has to make more room.
         let size = self.field("FDSize").and_then(|size| size.parse().ok());
         let open = match size {
-            Some(size) if size > JOB => sys::count_open_descriptors(size),
+            Some(size) if size > JOB => sys::count_open_descriptors(0..size),
             _ => Err(io::Error::other(
                 "the kernel does not say how many there can be",
             )),

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Pid, PidfdFlags, Signal};
 use rustix::thread::LinkNameSpaceType;
-use wire::{Frame, FromZygote, Ground, Limits, Tier, ToZygote, UnitId};
+use wire::{Frame, FromZygote, Ground, Limits, Members, Tier, ToZygote, UnitId};
 
 use crate::confine::{self, Entry, Place, Walls};
 use crate::sys::{self, SingleThread};
@@ -101,7 +101,7 @@ impl Zygote {
     pub fn become_unit(&mut self) -> Result<bool, WallError> {
         while let Some((unit, entry)) = self.wait()? {
             match sys::fork(self.proof) {
-                Ok(Some(pid)) => self.forked(unit, pid)?,
+                Ok(Some(pid)) => self.forked(unit, pid, entry.place)?,
                 Ok(None) => {
                     if self.enter(entry).is_err() {
                         // The keeper knows which wall it was.
@@ -162,20 +162,23 @@ impl Zygote {
         let place = match self.tier {
             Tier::Native | Tier::Gvisor => {
                 let processes = take()?;
-                let namespaces = [take()?, take()?, take()?];
                 rustix::thread::move_into_link_name_space(
                     processes.as_fd(),
                     Some(LinkNameSpaceType::ProcessID),
                 )
                 .doing("aim the fork at the run's PID namespace")?;
-                Place::Namespaces(namespaces)
+                // The kernel numbers namespaces as files.
+                let number = rustix::fs::fstat(processes).doing("number the PID namespace")?;
+                Place::Namespaces(number.st_ino)
             }
-            Tier::Landlock => Place::Box(take()?),
+            Tier::Landlock => Place::Host,
         };
+        let own_box = take()?;
         let job = take()?;
         let streams = [take()?, take()?, take()?];
         Ok(Entry {
             place,
+            own_box,
             job,
             streams,
             doors: descriptors.collect(),
@@ -184,14 +187,20 @@ impl Zygote {
     }
 
     /// In the zygote, after the fork: remembers the unit and tells the keeper.
-    fn forked(&mut self, unit: UnitId, pid: i32) -> Result<(), WallError> {
+    fn forked(&mut self, unit: UnitId, pid: i32, place: Place) -> Result<(), WallError> {
         // Our own child, not reaped yet: the number can be no other process's.
         let number = Pid::from_raw(pid)
             .ok_or_else(|| std::io::Error::other("it has no number"))
             .doing("name the unit's process")?;
         let pidfd = rustix::process::pidfd_open(number, PidfdFlags::empty())
             .doing("watch the unit's process")?;
-        let told = self.tell_with(&FromZygote::Forked { unit, pid }, &[pidfd.as_fd()]);
+        let (members, beside) = match place {
+            Place::Namespaces(number) => (Members::Namespace(number), None),
+            // The keeper has no other handle on it.
+            Place::Host => (Members::Group(pid), Some(pidfd.as_fd())),
+        };
+        let forked = FromZygote::Forked { unit, pid, members };
+        let told = self.tell_with(&forked, beside.as_slice());
         self.living.insert(pid, (unit, pidfd));
         told
     }

@@ -5,7 +5,9 @@
 //!   sandbox ───────────────────────────────────► keeper ─────────────────► zygote
 //!           ◄───────────────────────────────────        ◄─────────────────
 //!            FromKeeper: Raised | Refused,                FromZygote: Waiting, Forked, Exited
-//!            Ready, Ended, Gone, Failed                   init: FromInit, once
+//!            Ready, Ended, Gone, Failed
+//!                                                        ToZygote: Fork
+//!                                                   init ─────────────────► zygote
 //! ```
 //!
 //! Each frame is one packet of a `SOCK_SEQPACKET` socket, so the kernel keeps their bounds; it is

@@ -104,9 +104,9 @@ pub struct Wall {
 pub enum ToZygote {
     /// The first frame: what its units stand on.
     Ground(Ground),
-    /// Fork a unit. Descriptors come with it: what the tier needs (in the native one the four of
-    /// [`FromInit::Mounted`], in the Landlock one the unit's box), then the job's socket, and
-    /// standard input, output and error, then the doors of its cgroup, if it has one.
+    /// Fork a unit. Descriptors come with it: in the native tier, where the unit's init asks for it, the PID
+    /// namespace of that; then the unit's box, the job's socket, standard input, output and error, and
+    /// the doors of its cgroup, if it has one.
     Fork {
         /// Which.
         unit: UnitId,
@@ -134,12 +134,14 @@ pub enum Ground {
 pub enum FromZygote {
     /// Everything is imported; it waits.
     Waiting,
-    /// The unit's process exists. Its number is the kernel's, in the zygote's PID namespace.
+    /// The unit's process exists. In the Landlock tier its pidfd comes with it.
     Forked {
         /// Which.
         unit: UnitId,
-        /// Its process number, for the cgroup.
+        /// Its process number, as the keeper sees it.
         pid: i32,
+        /// By what all processes of the run will be found.
+        members: Members,
     },
     /// The unit's process ended; told by the kernel to its parent, not by the process.
     Exited {
@@ -157,12 +159,11 @@ pub enum FromZygote {
     },
 }
 
-/// What an init tells the keeper: once, and the end of a sandbox that it has started.
+/// What the init of a sandbox tells the keeper.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FromInit {
-    /// The run's mounts stand. Four descriptors come with it, its namespaces: PID, mount, IPC,
-    /// UTS. Nobody else could open them, since an init cannot be looked into. From that of a
-    /// sandbox, which nobody enters, comes the first of them.
+    /// The run's mounts stand. A descriptor comes with it, its PID namespace, which nobody else could open, since
+    /// an init cannot be looked into.
     Mounted,
     /// They do not.
     Failed {

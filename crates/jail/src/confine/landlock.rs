@@ -4,8 +4,6 @@
 //! to say; it is found and ended by its process group, which nothing in it can leave; and the keeper is
 //! asked for each process that it wants to make, since the kernel counts those of the whole user.
 
-use std::os::fd::OwnedFd;
-
 use rustix::io::Errno;
 use rustix::process::Signal;
 
@@ -17,8 +15,8 @@ use crate::walls::{Doing, WallError, capabilities, limits, seccomp, verify};
 /// How nice a run is to the rest of the host, at least; the filter keeps it so.
 const NICENESS: i32 = 5;
 
-/// Raises every wall of the tier on this process and verifies it. `own_box` is the run's own folder.
-pub(super) fn on_the_host(own_box: &OwnedFd, run: Run, walls: &Walls) -> Result<(), WallError> {
+/// Raises every wall of the tier on this process and verifies it.
+pub(super) fn on_the_host(run: Run, walls: &Walls) -> Result<(), WallError> {
     // The filter sees to it that this cannot be taken back.
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
         .doing("die with the zygote")?;
@@ -30,7 +28,7 @@ pub(super) fn on_the_host(own_box: &OwnedFd, run: Run, walls: &Walls) -> Result<
     // Behind the keeper and the watch, which have to be quick where the kernel bounds less.
     let niceness = rustix::process::getpriority_process(None).doing("see how nice it is")?;
     rustix::process::setpriority_process(None, niceness.max(NICENESS)).doing("step back")?;
-    rustix::process::fchdir(own_box).doing("enter the run's box")?;
+    rustix::process::fchdir(&run.own_box).doing("enter the run's box")?;
     limits::offer_first()?;
     limits::raise(&walls.limits, walls.bounds(false))?;
     capabilities::raise_as_anybody()?;

@@ -8,6 +8,7 @@ use rustix::thread::LinkNameSpaceType;
 use wire::Setup;
 
 use super::Guest;
+use crate::confine;
 use crate::gvisor;
 use crate::sys::{self, SingleThread};
 use crate::walls::template::{Enclosure, Form};
@@ -49,6 +50,8 @@ pub(super) fn make_namespaces(privileged: bool) -> Result<(), WallError> {
 pub(super) fn settle() -> Result<SingleThread, WallError> {
     template::detach_from_host()?;
     template::mount_own_proc()?;
+    // As every run sees it: their namespaces are copies.
+    rustix::system::sethostname(confine::HOST_NAME.to_bytes()).doing("set the host name")?;
     SingleThread::assert().doing("check that the keeper has one thread")
 }
 

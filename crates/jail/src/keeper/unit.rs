@@ -70,9 +70,7 @@ impl Life {
 /// Where a unit is in its life.
 #[derive(Debug)]
 pub(super) enum Phase {
-    /// Its init makes the run's mounts; then the zygote is given its end.
-    Mounting(OwnedFd, UnitEnds, ServerEnds),
-    /// Nothing has to be made for it; the zygote is given its end at once.
+    /// The zygote is to be given its end.
     Waiting(UnitEnds, ServerEnds),
     /// Walls are being raised; these go to the server when they stand.
     Entering(ServerEnds),
@@ -97,7 +95,7 @@ pub(super) struct ServerEnds {
 
 /// The unit's ends, which go to the zygote.
 #[derive(Debug)]
-pub(super) struct UnitEnds {
+pub(crate) struct UnitEnds {
     job: OwnedFd,
     stdin: OwnedFd,
     stdout: OwnedFd,
@@ -130,8 +128,8 @@ pub(super) enum Ground {
 pub(super) struct Order<'a> {
     pub(super) id: UnitId,
     pub(super) kind: Kind,
-    /// Who is to fork it, if anybody.
-    pub(super) zygote: Option<ZygoteId>,
+    /// Who is to fork it, if anybody, and where to order that.
+    pub(super) zygote: Option<(ZygoteId, &'a OwnedFd)>,
     /// Whom it becomes; 0 for nobody else.
     pub(super) user: u32,
     pub(super) leaf: Option<&'a Leaf>,
@@ -154,9 +152,8 @@ impl Unit {
         let (own_box, phase, life) = match parts.ground {
             Ground::Native(template) => {
                 let own_box = template::make_box(user, bytes_max, files_max)?;
-                let (from_init, init) = fork_init(parts, template, &own_box, user)?;
-                let phase = Phase::Mounting(from_init, unit_ends, server_ends);
-                (own_box, phase, Life::Init(init))
+                let init = fork_init(parts, template, &own_box, &unit_ends, order)?;
+                (own_box, Phase::Entering(server_ends), Life::Init(init))
             }
             Ground::Landlock(home) => (
                 home.make_box(id)?,
@@ -177,7 +174,7 @@ impl Unit {
             }
         };
         Ok(Self {
-            zygote,
+            zygote: zygote.map(|(id, _)| id),
             kind,
             phase,
             life,
@@ -268,7 +265,6 @@ impl Unit {
             return;
         }
         match std::mem::replace(&mut self.phase, Phase::Dying) {
-            Phase::Mounting(from_init, ..) => forget(epoll, &from_init),
             Phase::Entering(ends) => forget(epoll, &ends.job),
             Phase::Waiting(..) | Phase::Ready | Phase::Running | Phase::Dying | Phase::Dead => {}
         }
@@ -288,10 +284,7 @@ impl Unit {
 
     /// Whether its walls do not all stand yet.
     pub(super) const fn is_preparing(&self) -> bool {
-        matches!(
-            self.phase,
-            Phase::Mounting(..) | Phase::Waiting(..) | Phase::Entering(_)
-        )
+        matches!(self.phase, Phase::Waiting(..) | Phase::Entering(_))
     }
 
     /// Longest time in which it raises its walls.
@@ -353,23 +346,28 @@ fn ends(user: u32) -> Result<(ServerEnds, UnitEnds), WallError> {
     Ok((server_ends, unit_ends))
 }
 
-/// Forks process 1 of a run: where it is heard, and its pidfd.
+/// Forks process 1 of a run, which has the zygote fork the unit: its pidfd.
 fn fork_init(
     parts: Parts<'_>,
     template: &OwnedFd,
     own_box: &OwnedFd,
-    user: u32,
-) -> Result<(OwnedFd, OwnedFd), WallError> {
-    let (from_init, init_end) = wire::pair().doing("make the init's socket")?;
-    let namespaces = clone_flags::NEW_PID | clone_flags::NEW_IPC | clone_flags::NEW_UTS;
-    match sys::clone_process(parts.proof, namespaces).doing("fork an init")? {
-        Side::Parent { pidfd, .. } => Ok((from_init, pidfd)),
+    ends: &UnitEnds,
+    order: Order<'_>,
+) -> Result<OwnedFd, WallError> {
+    let (_, zygote) = order
+        .zygote
+        .ok_or_else(|| std::io::Error::other("nobody is to fork it"))
+        .doing("fork an init")?;
+    match sys::clone_process(parts.proof, clone_flags::NEW_PID).doing("fork an init")? {
+        Side::Parent { pidfd, .. } => Ok(pidfd),
         Side::Child => Init {
             template,
             own_box,
-            keeper: &init_end,
+            ends,
+            unit: order.id,
+            zygote,
+            leaf: order.leaf,
             lifeline: parts.lifeline,
-            user,
         }
         .live(),
     }
@@ -386,9 +384,19 @@ impl UnitEnds {
         self.stdin.as_fd()
     }
 
+    /// Where the unit or its init says how its walls stand.
+    pub(crate) const fn job(&self) -> &OwnedFd {
+        &self.job
+    }
+
+    /// Whom the unit becomes; 0 for nobody else.
+    pub(crate) const fn user(&self) -> u32 {
+        self.user
+    }
+
     /// Orders the zygote to fork the unit, with what its tier needs. Never waits: a zygote that is not
     /// listening is sick.
-    pub(super) fn order(
+    pub(crate) fn order(
         &self,
         control: &OwnedFd,
         unit: UnitId,

@@ -10,6 +10,7 @@
 mod memory;
 
 use std::io;
+use std::ops::Range;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use rustix::process::{Pid, PidfdFlags};
@@ -648,21 +649,20 @@ pub fn landlock_restrict(ruleset: BorrowedFd<'_>) -> io::Result<()> {
     }
 }
 
-/// How many descriptors are open, of those below a number.
+/// How many of these numbers are open descriptors.
 ///
 /// The kernel is asked of 64 at once: to list them in `/proc` has it make a file for each.
 ///
 /// # Errors
 ///
 /// The kernel's.
-pub fn count_open_descriptors(below: i32) -> io::Result<usize> {
+pub fn count_open_descriptors(mut numbers: Range<i32>) -> io::Result<usize> {
     const NOT_ASKED: libc::pollfd = libc::pollfd {
         fd: -1,
         events: 0,
         revents: libc::POLLNVAL,
     };
     let mut open = 0;
-    let mut numbers = 0..below;
     while !numbers.is_empty() {
         let mut asked = [NOT_ASKED; 64];
         let mut count: libc::nfds_t = 0;
@@ -751,10 +751,11 @@ mod tests {
         let open = std::fs::File::open("/dev/null").unwrap();
         let far = rustix::io::fcntl_dupfd_cloexec(&open, 900).unwrap();
         let number = far.as_raw_fd();
-        let among = |below| count_open_descriptors(below).unwrap();
-        assert_eq!(among(number + 1) - among(number), 1);
+        let among = |numbers| count_open_descriptors(numbers).unwrap();
+        assert_eq!(among(number..number + 1), 1);
+        assert_eq!(among(number - 99..number + 99), 1);
         drop(far);
-        assert_eq!(among(number + 1) - among(number), 0);
+        assert_eq!(among(number - 99..number + 99), 0);
     }
 
     #[test]

@@ -46,8 +46,12 @@ const UNKNOWN: Verdict = Verdict::Return(ERRNO | errno(libc::ENOSYS));
 const REFUSED: Verdict = Verdict::Return(ERRNO | errno(libc::EPERM));
 
 /// What a unit calls until all its walls stand, its zygote to make it, and no program ever.
-const ENTERING: [i64; 9] = [
+const ENTERING: [i64; 13] = [
     libc::SYS_capset,
+    libc::SYS_fsconfig,
+    libc::SYS_fsmount,
+    libc::SYS_fsopen,
+    libc::SYS_move_mount,
     libc::SYS_pidfd_open,
     libc::SYS_prctl,
     libc::SYS_seccomp,

@@ -243,8 +243,8 @@ fn leave_old_root() -> Result<(), WallError> {
     rustix::process::chdir("/").doing("enter the new root")
 }
 
-/// Puts a run's own `/proc` and box in place of the template's; the caller is the run's init, in
-/// a mount namespace of the run's own.
+/// Puts a run's own `/proc` and box in place of the template's; the caller is in the PID namespace and in a
+/// mount namespace of the run.
 ///
 /// # Errors
 ///

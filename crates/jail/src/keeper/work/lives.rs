@@ -8,7 +8,7 @@ use std::time::Instant;
 use rustix::io::Errno;
 use rustix::net::RecvFlags;
 use rustix::process::Pid;
-use wire::{Exit, Frame, FromInit, FromKeeper, Kind, Members, Over, Tally, UnitId};
+use wire::{Exit, FromInit, FromKeeper, Kind, Members, Over, Tally, UnitId};
 
 use super::super::asks::Asks;
 use super::super::processes::Snapshot;
@@ -132,6 +132,7 @@ impl Keeper {
             Some(cgroups) => Some(cgroups.take().doing("make the run's cgroup")?),
             None => None,
         };
+        let zygote = zygote.and_then(|id| self.zygotes.get_mut(&id).map(|zygote| (id, zygote)));
         let parts = Parts {
             proof: self.proof,
             ground: &self.ground,
@@ -141,7 +142,7 @@ impl Keeper {
         let order = Order {
             id,
             kind,
-            zygote,
+            zygote: zygote.as_ref().map(|(id, zygote)| (*id, &zygote.control)),
             user: self.users.take(id),
             leaf: leaf.as_ref(),
         };
@@ -155,6 +156,10 @@ impl Keeper {
                 return Err(error);
             }
         };
+        if let Some((_, zygote)) = zygote {
+            zygote.forks += 1;
+            zygote.owes_since.get_or_insert_with(Instant::now);
+        }
         let (unit, _) = self
             .units
             .entry(id)
@@ -162,16 +167,15 @@ impl Keeper {
         if let Some(init) = unit.life.init() {
             add(&self.epoll, init.as_fd(), Source::Init(id)).doing("watch the init")?;
         }
-        if let (Life::Sandbox(sandbox), Phase::Entering(ends)) = (&unit.life, &unit.phase) {
+        if let Life::Sandbox(sandbox) = &unit.life {
             let heard = sandbox.heard.as_fd();
             add(&self.epoll, heard, Source::Sandbox(id)).doing("hear the init")?;
+        }
+        if let Phase::Entering(ends) = &unit.phase {
             add(&self.epoll, ends.job.as_fd(), Source::Preparing(id)).doing("hear the unit")?;
         }
-        if let Phase::Mounting(from_init, ..) = &unit.phase {
-            add(&self.epoll, from_init.as_fd(), Source::Preparing(id)).doing("hear the init")?;
-        }
         if matches!(unit.phase, Phase::Waiting(..)) {
-            let fork = self.order_fork(id, &[]).map_err(io::Error::other);
+            let fork = self.order_fork(id).map_err(io::Error::other);
             fork.doing("make a unit")?;
         }
         Ok(())
@@ -183,25 +187,6 @@ impl Keeper {
             return Ok(());
         };
         match std::mem::replace(&mut unit.phase, Phase::Ready) {
-            Phase::Mounting(from_init, unit_ends, ends) => {
-                forget(&self.epoll, &from_init);
-                let heard = wire::receive::<FromInit>(&from_init);
-                let ordered = match heard {
-                    Ok(Some(Frame {
-                        message: FromInit::Mounted,
-                        descriptors,
-                    })) => {
-                        unit.phase = Phase::Waiting(unit_ends, ends);
-                        self.order_fork(id, &descriptors)
-                    }
-                    Ok(Some(Frame {
-                        message: FromInit::Failed { reason },
-                        ..
-                    })) => Err(reason),
-                    _ => Err("the init died while it made its mounts".to_owned()),
-                };
-                ordered.or_else(|reason| self.fail(id, reason))
-            }
             Phase::Entering(ends) => self.hear_unit(id, ends),
             other => {
                 unit.phase = other;
@@ -210,8 +195,8 @@ impl Keeper {
         }
     }
 
-    /// Has the zygote fork a unit that waits for it; `namespaces` are its init's, if it has one.
-    fn order_fork(&mut self, id: UnitId, namespaces: &[OwnedFd]) -> Result<(), String> {
+    /// Has the zygote fork a unit that waits for it and has no init that would.
+    fn order_fork(&mut self, id: UnitId) -> Result<(), String> {
         let Some((unit, _)) = self.units.get_mut(&id) else {
             return Ok(());
         };
@@ -225,20 +210,9 @@ impl Keeper {
         let added = add(&self.epoll, ends.job.as_fd(), Source::Preparing(id));
         unit.phase = Phase::Entering(ends);
         added.map_err(|e| e.to_string())?;
-        let place: Vec<_> = match unit.life {
-            Life::Init(_) => {
-                // The first is the PID namespace's, and the kernel numbers namespaces as files.
-                let processes = namespaces.first().ok_or("its namespaces are missing")?;
-                let number = rustix::fs::fstat(processes).map_err(|e| e.to_string())?;
-                unit.members = Some(Members::Namespace(number.st_ino));
-                namespaces.iter().map(AsFd::as_fd).collect()
-            }
-            Life::Group(_) | Life::Sandbox(_) => vec![unit.own_box.as_fd()],
-        };
         let zygote = unit.zygote.and_then(|zygote| self.zygotes.get_mut(&zygote));
         let zygote = zygote.ok_or("its zygote died")?;
-        zygote.forks += 1;
-        zygote.owes_since.get_or_insert_with(Instant::now);
+        let place = [unit.own_box.as_fd()];
         unit_ends
             .order(&zygote.control, id, &place, unit.leaf.as_ref())
             .map_err(|e| format!("cannot order a fork: {e}"))
@@ -344,12 +318,18 @@ impl Keeper {
     }
 
     /// The zygote has forked a unit.
-    pub(super) fn unit_is_forked(&mut self, id: UnitId, pid: i32, pidfd: Option<OwnedFd>) {
+    pub(super) fn unit_is_forked(
+        &mut self,
+        id: UnitId,
+        pid: i32,
+        members: Members,
+        pidfd: Option<OwnedFd>,
+    ) {
         if let Some((unit, _)) = self.units.get_mut(&id) {
             unit.pid = Some(pid);
+            unit.members = Some(members);
             if let Some(group) = unit.group_mut() {
                 group.led_by(pid, pidfd);
-                unit.members = Some(Members::Group(pid));
             }
         }
     }
@@ -479,6 +459,7 @@ impl Keeper {
     pub(super) fn bury(&mut self, id: UnitId) -> Result<(), ServerGone> {
         reap_all();
         self.hear_of_dead_sandbox(id)?;
+        self.hear_of_dead_init(id)?;
         if self.is_to_be_told(id) {
             return Ok(());
         }
@@ -489,6 +470,7 @@ impl Keeper {
         self.users.give_back(id);
         let Unit {
             zygote,
+            pid,
             leaf,
             ended,
             life,
@@ -517,13 +499,25 @@ impl Keeper {
             let reason = "the unit was ended".to_owned();
             self.tell(&FromKeeper::Failed { unit: id, reason })?;
         }
-        if zygote
-            .and_then(|zygote| self.zygotes.get(&zygote))
-            .is_some_and(|z| z.phase == zygotes::Phase::Retired)
-        {
-            self.let_retired_go();
+        if let Some(zygote) = zygote.and_then(|zygote| self.zygotes.get_mut(&zygote)) {
+            if pid.is_none() {
+                // It may never have heard of this one.
+                zygote.owes_since = None;
+            }
+            if zygote.phase == zygotes::Phase::Retired {
+                self.let_retired_go();
+            }
         }
         self.tell(&FromKeeper::Gone { unit: id })
+    }
+
+    /// An init that died before its unit was ready may have said why.
+    fn hear_of_dead_init(&mut self, id: UnitId) -> Result<(), ServerGone> {
+        let is_init = |unit: &Unit| matches!(unit.life, Life::Init(_)) && !unit.ended;
+        match self.units.get(&id) {
+            Some((unit, _)) if is_init(unit) && unit.is_preparing() => self.hear_preparing(id),
+            _ => Ok(()),
+        }
     }
 
     /// The init of a sandbox is dead: its last word is heard before its burial, or else it was killed, and

@@ -37,8 +37,8 @@ impl Keeper {
         zygote.owes_since = None;
         Ok(match message {
             FromZygote::Waiting => self.zygote_is_warm(id),
-            FromZygote::Forked { unit, pid } => {
-                self.unit_is_forked(unit, pid, descriptors.into_iter().next());
+            FromZygote::Forked { unit, pid, members } => {
+                self.unit_is_forked(unit, pid, members, descriptors.into_iter().next());
                 Ok(())
             }
             FromZygote::Exited { unit, exit } => self.program_ended(unit, exit),
