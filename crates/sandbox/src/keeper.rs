@@ -1,26 +1,83 @@
-//! The keeper as the pool sees it: a process, and a socket with a task on either way.
+//! The keeper as the pool sees it: a process, and a socket.
 
+use std::collections::VecDeque;
 use std::io;
+use std::net::Shutdown;
 use std::os::unix::net::UnixDatagram as StdSocket;
 use std::process::Stdio;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::io::Interest;
 use tokio::net::UnixDatagram;
 use tokio::process::Child;
-use tokio::sync::mpsc;
+use tokio::runtime::Handle;
 use wire::{Frame, FromKeeper, Setup, ToKeeper, WireError};
 
 use crate::Fault;
 
-/// What the pool tells a keeper. Sending never waits; a keeper that is gone hears nothing.
+/// What the pool tells a keeper. Sending never waits; a keeper that is gone hears nothing, and the pool is told by
+/// the other half.
 #[derive(Debug, Clone)]
-pub(crate) struct Orders(mpsc::UnboundedSender<ToKeeper>);
+pub(crate) struct Orders(Arc<Line>);
+
+/// The way to the keeper. When nobody can give orders any more our half is closed: the keeper reads the end, and
+/// ends.
+#[derive(Debug)]
+struct Line {
+    socket: Arc<UnixDatagram>,
+    /// Orders for which the socket had no room. While there are any, others come behind them.
+    waiting: Mutex<VecDeque<ToKeeper>>,
+    runtime: Handle,
+}
 
 impl Orders {
+    /// By the caller itself: a task for it has to be woken, up to three times a run.
     pub(crate) fn send(&self, order: ToKeeper) {
-        // If the keeper is gone its units are too, and the pool is told by the other half.
-        let _unheard = self.0.send(order);
+        let mut waiting = self.0.waiting();
+        if waiting.is_empty() && self.0.take(&order) {
+            return;
+        }
+        waiting.push_back(order);
+        if waiting.len() == 1 {
+            self.0.runtime.spawn(send_the_rest(Arc::clone(&self.0)));
+        }
+    }
+}
+
+impl Line {
+    fn waiting(&self) -> MutexGuard<'_, VecDeque<ToKeeper>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sends an order, unless there is no room for it.
+    fn take(&self, order: &ToKeeper) -> bool {
+        let sent = wire::send_now(&*self.socket, order, &[]).map_err(into_io);
+        sent.err().map(|error| error.kind()) != Some(io::ErrorKind::WouldBlock)
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        drop(self.socket.shutdown(Shutdown::Write));
+    }
+}
+
+/// Sends what waits, in order, as room comes to be.
+async fn send_the_rest(line: Arc<Line>) {
+    loop {
+        let sent = line.socket.async_io(Interest::WRITABLE, || {
+            let mut waiting = line.waiting();
+            while let Some(next) = waiting.front() {
+                if !line.take(next) {
+                    return Err(io::ErrorKind::WouldBlock.into());
+                }
+                waiting.pop_front();
+            }
+            Ok(())
+        });
+        if sent.await.is_ok() {
+            return;
+        }
     }
 }
 
@@ -62,10 +119,12 @@ impl Keeper {
         let ours = StdSocket::from(ours);
         ours.set_nonblocking(true).map_err(|e| cannot(&e))?;
         let socket = Arc::new(UnixDatagram::from_std(ours).map_err(|e| cannot(&e))?);
-        let (sender, receiver) = mpsc::unbounded_channel();
-        let orders = Orders(sender);
+        let orders = Orders(Arc::new(Line {
+            socket: Arc::clone(&socket),
+            waiting: Mutex::default(),
+            runtime: Handle::current(),
+        }));
         orders.send(ToKeeper::Setup(Box::new(setup)));
-        tokio::spawn(write(Arc::clone(&socket), receiver));
         Ok(Self {
             orders,
             news: News(socket),
@@ -74,24 +133,10 @@ impl Keeper {
     }
 }
 
-/// Ends when the keeper is gone, or when every [`Orders`] is dropped, which closes our half.
-async fn write(socket: Arc<UnixDatagram>, mut orders: mpsc::UnboundedReceiver<ToKeeper>) {
-    while let Some(order) = orders.recv().await {
-        let sent = socket.async_io(Interest::WRITABLE, || {
-            wire::send_now(&*socket, &order, &[]).map_err(into_io)
-        });
-        if sent.await.is_err() {
-            return;
-        }
-    }
-    // Nobody will give orders again: the keeper reads the end, and ends.
-    drop(socket.shutdown(std::net::Shutdown::Write));
-}
-
 impl News {
     /// Hangs up. The keeper reads the end, and ends everything with itself.
     pub(crate) fn hang_up(&self) {
-        drop(self.0.shutdown(std::net::Shutdown::Both));
+        drop(self.0.shutdown(Shutdown::Both));
     }
 
     /// The next thing the keeper says; `None` when it is gone, or says what is no message.
@@ -111,5 +156,41 @@ fn into_io(error: WireError) -> io::Error {
     match error {
         WireError::Socket(error) => error,
         other => io::Error::other(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wire::UnitId;
+
+    use super::*;
+
+    /// More than any socket has room for.
+    const MANY: u64 = 20_000;
+
+    #[tokio::test]
+    async fn orders_that_find_no_room_come_later_and_in_order() {
+        let (ours, theirs) = wire::pair().unwrap();
+        let ours = StdSocket::from(ours);
+        ours.set_nonblocking(true).unwrap();
+        let orders = Orders(Arc::new(Line {
+            socket: Arc::new(UnixDatagram::from_std(ours).unwrap()),
+            waiting: Mutex::default(),
+            runtime: Handle::current(),
+        }));
+        for unit in (0..MANY).map(UnitId) {
+            orders.send(ToKeeper::End { unit });
+        }
+        assert!(!orders.0.waiting().is_empty());
+        // When nobody can give orders any more, what waits is sent before the end is.
+        drop(orders);
+        let read = tokio::task::spawn_blocking(move || {
+            for unit in (0..MANY).map(UnitId) {
+                let frame = wire::receive::<ToKeeper>(&theirs).unwrap().unwrap();
+                assert_eq!(frame.message, ToKeeper::End { unit });
+            }
+            wire::receive::<ToKeeper>(&theirs).unwrap().is_none()
+        });
+        assert!(read.await.unwrap());
     }
 }
