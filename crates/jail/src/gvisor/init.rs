@@ -14,7 +14,7 @@ use wire::{Exit, FromInit};
 
 use super::config;
 use crate::sys::{self, Side, SingleThread};
-use crate::walls::{Doing, WallError, cgroup, limits, template, verify};
+use crate::walls::{Doing, WallError, cgroup, limits, template, verify, write_to};
 
 /// Room for the description and for what runsc notes beside it. Bytes.
 const NOTES_BYTES_MAX: u64 = 1 << 20;
@@ -144,8 +144,8 @@ impl Init<'_> {
 fn map_ourselves() -> Result<(), WallError> {
     rustix::process::set_dumpable_behavior(DumpableBehavior::Dumpable)
         .doing("make the init's /proc files its own")?;
-    fs::write("/proc/self/uid_map", "0 0 1").doing("map the user")?;
-    fs::write("/proc/self/gid_map", "0 0 1").doing("map the group")
+    write_to(c"/proc/self/uid_map", "0 0 1").doing("map the user")?;
+    write_to(c"/proc/self/gid_map", "0 0 1").doing("map the group")
 }
 
 fn execute_runsc(ends: [&OwnedFd; 3], maps_nobody: bool) -> WallError {

@@ -1,6 +1,5 @@
 //! What the keeper does once: namespaces of its own, and the template root.
 
-use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::{CWD, Mode, OFlags};
@@ -12,7 +11,7 @@ use crate::confine;
 use crate::gvisor;
 use crate::sys::{self, SingleThread};
 use crate::walls::template::{Enclosure, Form};
-use crate::walls::{Doing, WallError, template};
+use crate::walls::{Doing, WallError, template, write_to};
 
 /// Whether this process may make namespaces without a user namespace of its own.
 pub(super) fn is_privileged() -> bool {
@@ -32,9 +31,9 @@ pub(super) fn make_namespaces(privileged: bool) -> Result<(), WallError> {
         );
         sys::unshare(libc::CLONE_NEWUSER)
             .doing("make a user namespace (an ordinary user needs them: see `hognose doctor`)")?;
-        fs::write("/proc/self/setgroups", "deny").doing("deny setgroups")?;
-        fs::write("/proc/self/uid_map", format!("0 {uid} 1")).doing("map the keeper's user")?;
-        fs::write("/proc/self/gid_map", format!("0 {gid} 1")).doing("map the keeper's group")?;
+        write_to(c"/proc/self/setgroups", "deny").doing("deny setgroups")?;
+        write_to(c"/proc/self/uid_map", &format!("0 {uid} 1")).doing("map the keeper's user")?;
+        write_to(c"/proc/self/gid_map", &format!("0 {gid} 1")).doing("map the keeper's group")?;
     }
     sys::unshare(
         libc::CLONE_NEWNS

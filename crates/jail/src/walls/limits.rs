@@ -1,12 +1,10 @@
 //! Resource limits of one process. What counts for a run as a whole is the cgroup's, or the
 //! keeper's watch.
 
-use std::fs;
-
 use rustix::process::{Resource, Rlimit};
 use wire::Limits;
 
-use super::{Doing, WallError, verify};
+use super::{Doing, WallError, verify, write_to};
 
 /// Largest file. Bytes: above the largest that is returned, so that "too large" can be told.
 const FILE_BYTES_MAX: u64 = 64 << 20;
@@ -95,7 +93,7 @@ pub fn leave_no_core() -> Result<(), WallError> {
 ///
 /// The kernel's.
 pub fn offer_first() -> Result<(), WallError> {
-    fs::write("/proc/self/oom_score_adj", OFFERED_FIRST)
+    write_to(c"/proc/self/oom_score_adj", OFFERED_FIRST)
         .doing("offer the run to be ended first where memory runs out")
 }
 

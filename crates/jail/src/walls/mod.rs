@@ -71,6 +71,21 @@ pub fn verify_no_interface(list: &str) -> Result<(), WallError> {
     verify(others.count() == 0, "that there is no network interface")
 }
 
+/// Writes to a small file of the kernel's, which is there.
+///
+/// To open it as one that may have to be made has the kernel lock its folder, and needs room for the path.
+///
+/// # Errors
+///
+/// The kernel's, or that it did not take all of it.
+pub fn write_to(path: &CStr, text: &str) -> io::Result<()> {
+    let file = rustix::fs::open(path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
+    match rustix::io::write(file, text.as_bytes())? {
+        count if count == text.len() => Ok(()),
+        _ => Err(io::ErrorKind::WriteZero.into()),
+    }
+}
+
 /// Reads a small file of the kernel's into `room`, which must be larger.
 ///
 /// A unit allocates nothing while it raises its walls: what the allocator touches in a fork, the

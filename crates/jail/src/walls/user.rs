@@ -1,11 +1,9 @@
 //! Who a run is: one user in a user namespace of its own, who owns nothing elsewhere.
 
-use std::fs;
-
 use rustix::process::DumpableBehavior;
 use rustix::thread::{CapabilitySet, CapabilitySets, Gid, Uid};
 
-use super::{Doing, WallError, read_into, verify};
+use super::{Doing, WallError, read_into, verify, write_to};
 
 /// The user and group that a program sees itself as: nobody.
 pub const NOBODY: u32 = 65534;
@@ -29,9 +27,10 @@ pub fn raise(user: u32) -> Result<(), WallError> {
     // the user made it.
     rustix::process::set_dumpable_behavior(DumpableBehavior::Dumpable)
         .doing("make the unit's /proc files its own")?;
-    fs::write("/proc/self/setgroups", "deny").doing("deny setgroups")?;
-    fs::write("/proc/self/uid_map", format!("{NOBODY} {user} 1")).doing("map the user")?;
-    fs::write("/proc/self/gid_map", format!("{NOBODY} {user} 1")).doing("map the group")
+    write_to(c"/proc/self/setgroups", "deny").doing("deny setgroups")?;
+    let map = format!("{NOBODY} {user} 1");
+    write_to(c"/proc/self/uid_map", &map).doing("map the user")?;
+    write_to(c"/proc/self/gid_map", &map).doing("map the group")
 }
 
 fn become_user(user: u32) -> Result<(), WallError> {
