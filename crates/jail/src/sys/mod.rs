@@ -10,7 +10,6 @@
 mod memory;
 
 use std::io;
-use std::ops::Range;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use rustix::process::{Pid, PidfdFlags};
@@ -377,6 +376,13 @@ pub fn place_at(from: BorrowedFd<'_>, to: RawFd) -> io::Result<()> {
     }
 }
 
+/// Whether a number is that of an open descriptor, of any kind.
+#[must_use]
+pub fn is_open(number: RawFd) -> bool {
+    // SAFETY: F_GETFD reads a flag of whatever the number names, and fails if it names nothing.
+    unsafe { libc::fcntl(number, libc::F_GETFD) >= 0 }
+}
+
 /// Borrows a descriptor number that the caller knows to be open for the process's whole life.
 ///
 /// # Panics
@@ -387,8 +393,7 @@ pub fn place_at(from: BorrowedFd<'_>, to: RawFd) -> io::Result<()> {
 ///
 /// `EBADF` if it is not open.
 pub fn inherited(number: RawFd) -> io::Result<BorrowedFd<'static>> {
-    // SAFETY: F_GETFD reads a flag of whatever the number names, and fails if it names nothing.
-    if unsafe { libc::fcntl(number, libc::F_GETFD) } < 0 {
+    if !is_open(number) {
         return Err(io::Error::last_os_error());
     }
     // SAFETY: it is open, checked above, and belongs to the process rather than to a value: the
@@ -649,38 +654,6 @@ pub fn landlock_restrict(ruleset: BorrowedFd<'_>) -> io::Result<()> {
     }
 }
 
-/// How many of these numbers are open descriptors.
-///
-/// The kernel is asked of 64 at once: to list them in `/proc` has it make a file for each.
-///
-/// # Errors
-///
-/// The kernel's.
-pub fn count_open_descriptors(mut numbers: Range<i32>) -> io::Result<usize> {
-    const NOT_ASKED: libc::pollfd = libc::pollfd {
-        fd: -1,
-        events: 0,
-        revents: libc::POLLNVAL,
-    };
-    let mut open = 0;
-    while !numbers.is_empty() {
-        let mut asked = [NOT_ASKED; 64];
-        let mut count: libc::nfds_t = 0;
-        for (entry, fd) in asked.iter_mut().zip(numbers.by_ref()) {
-            entry.fd = fd;
-            count += 1;
-        }
-        // SAFETY: as many entries as are said, which are written to before it returns; it waits for nothing, and
-        // that a number is no descriptor is an answer.
-        if unsafe { libc::poll(asked.as_mut_ptr(), count, 0) } < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        let is_open = |entry: &&libc::pollfd| entry.revents & libc::POLLNVAL == 0;
-        open += asked.iter().filter(is_open).count();
-    }
-    Ok(open)
-}
-
 /// Makes a system call by number with arguments that point nowhere, to see how it is refused.
 ///
 /// Only for numbers that a filter must refuse before the kernel looks at the arguments.
@@ -743,19 +716,6 @@ mod tests {
         assert_eq!(size_of::<LandlockBeneath>(), 12);
         assert_eq!(size_of::<libc::seccomp_notif>(), 0x50);
         assert_eq!(size_of::<libc::seccomp_notif_resp>(), 0x18);
-    }
-
-    #[test]
-    fn descriptors_are_counted_wherever_they_are() {
-        // Far above what other tests open meanwhile.
-        let open = std::fs::File::open("/dev/null").unwrap();
-        let far = rustix::io::fcntl_dupfd_cloexec(&open, 900).unwrap();
-        let number = far.as_raw_fd();
-        let among = |numbers| count_open_descriptors(numbers).unwrap();
-        assert_eq!(among(number..number + 1), 1);
-        assert_eq!(among(number - 99..number + 99), 1);
-        drop(far);
-        assert_eq!(among(number - 99..number + 99), 0);
     }
 
     #[test]
