@@ -51,8 +51,15 @@ impl Line {
 
     /// Sends an order, unless there is no room for it.
     fn take(&self, order: &ToKeeper) -> bool {
-        let sent = wire::send_now(&*self.socket, order, &[]).map_err(into_io);
-        sent.err().map(|error| error.kind()) != Some(io::ErrorKind::WouldBlock)
+        match wire::send_now(&*self.socket, order, &[]).map_err(into_io) {
+            Ok(()) => true,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => false,
+            // One that is lost must not be followed by others: the keeper ends, if it is not gone already.
+            Err(_) => {
+                drop(self.socket.shutdown(Shutdown::Both));
+                true
+            }
+        }
     }
 }
 
@@ -64,21 +71,18 @@ impl Drop for Line {
 
 /// Sends what waits, in order, as room comes to be.
 async fn send_the_rest(line: Arc<Line>) {
-    loop {
-        let sent = line.socket.async_io(Interest::WRITABLE, || {
-            let mut waiting = line.waiting();
-            while let Some(next) = waiting.front() {
-                if !line.take(next) {
-                    return Err(io::ErrorKind::WouldBlock.into());
-                }
-                waiting.pop_front();
+    let sent = line.socket.async_io(Interest::WRITABLE, || {
+        let mut waiting = line.waiting();
+        while let Some(next) = waiting.front() {
+            if !line.take(next) {
+                return Err(io::ErrorKind::WouldBlock.into());
             }
-            Ok(())
-        });
-        if sent.await.is_ok() {
-            return;
+            waiting.pop_front();
         }
-    }
+        Ok(())
+    });
+    // It fails with the runtime only.
+    let _at_the_end = sent.await;
 }
 
 /// What a keeper tells the pool.

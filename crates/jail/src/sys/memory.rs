@@ -27,6 +27,13 @@ use super::SingleThread;
 
 /// Size of a huge page. Bytes; the same on x86-64 and on ARM with pages of 4 KiB.
 const HUGE: usize = 2 << 20;
+/// Size of a page. Bytes.
+const PAGE: usize = 4 << 10;
+/// Pages in a huge one.
+const PAGES: usize = HUGE / PAGE;
+/// How many pages must be in use for a huge one to be worth it, where a fork writes to a few of them: it is broken up
+/// then, which costs what copying and taking back some 420 entries does, and takes the rest of its memory for nothing.
+const WORTH_HUGE: usize = PAGES * 3 / 4;
 /// Room for arenas before the zygote is settled. Bytes of address space; the rest is given back.
 const REGION: usize = 128 << 20;
 
@@ -57,6 +64,7 @@ pub fn gather_arenas() -> io::Result<()> {
     if set.is_null() {
         return Ok(());
     }
+    fill_heap_with_large_blocks();
     let start = map(REGION + HUGE, libc::PROT_NONE)?.next_multiple_of(HUGE);
     // The unused ends cost nothing but a number in a list.
     advise(start, REGION, libc::MADV_HUGEPAGE);
@@ -114,23 +122,74 @@ fn close_region() {
     }
 }
 
+/// Lets large blocks come from the heap, where they lie side by side, and not from a mapping each.
+///
+/// The allocator does so by itself once a block as large, which was a mapping of its own, has been let go.
+fn fill_heap_with_large_blocks() {
+    allocate_once(2 * HUGE);
+}
+
 /// Lets the heap end beyond the huge page in which its use ends, so that this one can be made huge.
 fn extend_heap() {
-    for bytes in [2 * HUGE, 2 * HUGE - (64 << 10)] {
-        // SAFETY: any size may be asked for.
-        let block = unsafe { libc::malloc(bytes) };
-        // SAFETY: it came from the allocator, or is null. The first is a mapping of its own, after
-        // whose return the allocator takes blocks of this size from the heap, and keeps them.
-        unsafe { libc::free(std::hint::black_box(block)) };
-    }
+    allocate_once(2 * HUGE - (64 << 10));
+}
+
+fn allocate_once(bytes: usize) {
+    // SAFETY: any size may be asked for.
+    let block = unsafe { libc::malloc(bytes) };
+    // SAFETY: it came from the allocator, or is null.
+    unsafe { libc::free(std::hint::black_box(block)) };
 }
 
 fn make_huge(mappings: &[Mapping<'_>]) {
     for own in mappings.iter().filter(|mapping| mapping.is_own()) {
         let mut at = own.from.next_multiple_of(HUGE);
         while at + HUGE <= own.to {
-            advise(at, HUGE, libc::MADV_COLLAPSE);
+            let pages = pages_of(at);
+            let full = pages.iter().filter(|page| **page == Page::Full);
+            if full.count() >= WORTH_HUGE {
+                advise(at, HUGE, libc::MADV_COLLAPSE);
+            } else {
+                give_back_empty(at, &pages);
+            }
             at += HUGE;
+        }
+    }
+}
+
+/// A page of what could be a huge one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Page {
+    /// Nobody has touched it.
+    Missing,
+    /// It is there, and all zeroes.
+    Empty,
+    Full,
+}
+
+/// What is in the pages of a huge one, which may be read.
+fn pages_of(at: usize) -> [Page; PAGES] {
+    let mut resident = [1_u8; PAGES];
+    // SAFETY: it writes a byte for each page. If it fails, all of them are taken to be there.
+    unsafe { libc::mincore(at as *mut c_void, HUGE, resident.as_mut_ptr()) };
+    let mut index = 0..;
+    resident.map(|resident| {
+        let from = at + index.next().unwrap_or(0) * PAGE;
+        // SAFETY: memory of this process that may be read, for as long as nothing else runs in it.
+        let bytes = unsafe { std::slice::from_raw_parts(from as *const u8, PAGE) };
+        match resident & 1 {
+            0 => Page::Missing,
+            _ if bytes.iter().all(|byte| *byte == 0) => Page::Empty,
+            _ => Page::Full,
+        }
+    })
+}
+
+/// Lets the kernel have the pages back that are all zeroes: whoever reads there reads zeroes again.
+fn give_back_empty(at: usize, pages: &[Page]) {
+    for (index, page) in pages.iter().enumerate() {
+        if *page == Page::Empty {
+            advise(at + index * PAGE, PAGE, libc::MADV_DONTNEED);
         }
     }
 }
@@ -275,7 +334,7 @@ pub fn share_one_heap() {
 
 /// Asks the kernel for what it may refuse.
 fn advise(at: usize, bytes: usize, advice: libc::c_int) {
-    // SAFETY: neither of the two kinds of advice given here changes what the memory holds.
+    // SAFETY: no advice that is given here changes what the memory holds: zeroes stay zeroes.
     unsafe { libc::madvise(at as *mut c_void, bytes, advice) };
 }
 
@@ -333,6 +392,26 @@ mod tests {
     #[test]
     fn the_layout_is_cpythons() {
         assert_eq!(size_of::<ArenaAllocator>(), 3 * size_of::<usize>());
+    }
+
+    #[test]
+    fn pages_that_hold_nothing_are_given_back() {
+        let room = map(2 * HUGE, libc::PROT_READ | libc::PROT_WRITE).unwrap();
+        let at = room.next_multiple_of(HUGE);
+        // In small pages, whatever the host makes of new memory.
+        advise(at, HUGE, libc::MADV_NOHUGEPAGE);
+        for (page, value) in [(3, 0), (5, 7)] {
+            let first = (at + page * PAGE) as *mut u8;
+            // SAFETY: it lies in the mapping above.
+            unsafe { first.write_volatile(value) };
+        }
+        let mut expected = [Page::Missing; PAGES];
+        expected[3] = Page::Empty;
+        expected[5] = Page::Full;
+        assert_eq!(pages_of(at), expected);
+        give_back_empty(at, &expected);
+        expected[3] = Page::Missing;
+        assert_eq!(pages_of(at), expected);
     }
 
     #[test]
