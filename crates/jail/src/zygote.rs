@@ -132,13 +132,18 @@ impl Zygote {
                 Err(error) => return Err(std::io::Error::other(error)).doing("hear the keeper"),
             };
             let Frame {
-                message: ToZygote::Fork { unit, user },
+                message,
                 descriptors,
-            } = frame
-            else {
-                continue; // It was told what it stands on.
+            } = frame;
+            let (unit, user, doors) = match message {
+                ToZygote::Fork { unit, user, doors } => (unit, user, doors),
+                ToZygote::Ping => {
+                    self.tell(&FromZygote::Pong)?;
+                    continue;
+                }
+                ToZygote::Ground(_) => continue, // It was told before.
             };
-            match self.prepare(user, descriptors) {
+            match self.prepare(user, doors, descriptors) {
                 Ok(entry) => return Ok(Some((unit, entry))),
                 // The init may have been killed meanwhile; the next unit has its own.
                 Err(error) => {
@@ -151,7 +156,7 @@ impl Zygote {
         }
     }
 
-    fn prepare(&self, user: u32, descriptors: Vec<OwnedFd>) -> Result<Entry, WallError> {
+    fn prepare(&self, user: u32, doors: u8, descriptors: Vec<OwnedFd>) -> Result<Entry, WallError> {
         let mut descriptors = descriptors.into_iter();
         let mut take = || {
             descriptors
@@ -176,12 +181,13 @@ impl Zygote {
         let own_box = take()?;
         let job = take()?;
         let streams = [take()?, take()?, take()?];
+        let doors = (0..doors).map(|_| take()).collect::<Result<_, _>>()?;
         Ok(Entry {
             place,
             own_box,
             job,
             streams,
-            doors: descriptors.collect(),
+            doors,
             user,
         })
     }

@@ -1,10 +1,10 @@
 //! The private contract between the sandbox (which asks) and the jail (which confines).
 //!
 //! ```text
-//!            ToKeeper: Setup, Warm, Started, End          ToZygote: Fork
+//!            ToKeeper: Setup, Warm, Started, End          ToZygote: Fork, Ping
 //!   sandbox ───────────────────────────────────► keeper ─────────────────► zygote
 //!           ◄───────────────────────────────────        ◄─────────────────
-//!            FromKeeper: Raised | Refused,                FromZygote: Waiting, Forked, Exited
+//!            FromKeeper: Raised | Refused,                FromZygote: Waiting, Forked, Exited, Pong
 //!            Ready, Ended, Gone, Failed
 //!                                                        ToZygote: Fork
 //!                                                   init ─────────────────► zygote

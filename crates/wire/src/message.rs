@@ -112,7 +112,11 @@ pub enum ToZygote {
         unit: UnitId,
         /// The user it becomes, as the keeper's user namespace numbers it.
         user: u32,
+        /// How many doors there are. Descriptors at the end of a message are lost where there is no room for them.
+        doors: u8,
     },
+    /// Answer with [`FromZygote::Pong`].
+    Ping,
 }
 
 /// What units stand on, by tier.
@@ -134,6 +138,8 @@ pub enum Ground {
 pub enum FromZygote {
     /// Everything is imported; it waits.
     Waiting,
+    /// The answer to [`ToZygote::Ping`].
+    Pong,
     /// The unit's process exists. In the Landlock tier its pidfd comes with it.
     Forked {
         /// Which.

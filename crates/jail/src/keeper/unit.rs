@@ -13,7 +13,7 @@ use super::asks::Asks;
 use super::group::Group;
 use super::home::Home;
 use super::sandboxes::{self, Sandbox, Sandboxes};
-use super::work::{ANSWER_MAX, WARMING_MAX, forget};
+use super::work::{UNIT_MAX, WARMING_MAX, forget};
 use super::zygotes::ZygoteId;
 use crate::init::Init;
 use crate::sys::{self, Side, SingleThread, clone_flags};
@@ -74,6 +74,8 @@ pub(super) enum Phase {
     Waiting(UnitEnds, ServerEnds),
     /// Walls are being raised; these go to the server when they stand.
     Entering(ServerEnds),
+    /// They stand, and its zygote has still to say by what its processes are found.
+    Unnamed(ServerEnds),
     /// It waits for a job, with the server.
     Ready,
     /// It was given its job.
@@ -266,7 +268,12 @@ impl Unit {
         }
         match std::mem::replace(&mut self.phase, Phase::Dying) {
             Phase::Entering(ends) => forget(epoll, &ends.job),
-            Phase::Waiting(..) | Phase::Ready | Phase::Running | Phase::Dying | Phase::Dead => {}
+            Phase::Waiting(..)
+            | Phase::Unnamed(_)
+            | Phase::Ready
+            | Phase::Running
+            | Phase::Dying
+            | Phase::Dead => {}
         }
     }
 
@@ -284,16 +291,24 @@ impl Unit {
 
     /// Whether its walls do not all stand yet.
     pub(super) const fn is_preparing(&self) -> bool {
-        matches!(self.phase, Phase::Waiting(..) | Phase::Entering(_))
+        matches!(
+            self.phase,
+            Phase::Waiting(..) | Phase::Entering(_) | Phase::Unnamed(_)
+        )
     }
 
     /// Longest time in which it raises its walls.
     pub(super) const fn patience(&self) -> Duration {
         match self.life {
-            Life::Init(_) | Life::Group(_) => ANSWER_MAX,
+            Life::Init(_) | Life::Group(_) => UNIT_MAX,
             // It imports first, while others do.
             Life::Sandbox(_) => WARMING_MAX,
         }
+    }
+
+    /// Whether neither its init nor its zygote has been heard of.
+    pub(super) const fn is_unheard_of(&self) -> bool {
+        matches!(self.life, Life::Init(_)) && self.is_preparing() && self.pid.is_none()
     }
 
     /// Its files, as the watch counts them.
@@ -406,15 +421,14 @@ impl UnitEnds {
         let mut descriptors = place.to_vec();
         let own = [&self.job, &self.stdin, &self.stdout, &self.stderr];
         descriptors.extend(own.map(AsFd::as_fd));
+        let before = descriptors.len();
         descriptors.extend(leaf.into_iter().flat_map(Leaf::doors));
-        wire::send_now(
-            control,
-            &ToZygote::Fork {
-                unit,
-                user: self.user,
-            },
-            &descriptors,
-        )
+        let order = ToZygote::Fork {
+            unit,
+            user: self.user,
+            doors: u8::try_from(descriptors.len() - before).unwrap_or(u8::MAX),
+        };
+        wire::send_now(control, &order, &descriptors)
     }
 }
 

@@ -9,9 +9,8 @@ use super::{Doing, WallError, verify};
 /// Most capabilities that a kernel of today or tomorrow numbers.
 const NUMBERS: u32 = 64;
 
-/// What a zygote needs to let its forks enter an init's namespaces and become another user.
+/// What a zygote needs to let its forks enter an init's namespace, make their own and become another user.
 const ZYGOTE: CapabilitySet = CapabilitySet::SYS_ADMIN
-    .union(CapabilitySet::SYS_CHROOT)
     .union(CapabilitySet::SETUID)
     .union(CapabilitySet::SETGID)
     .union(CapabilitySet::SETPCAP);

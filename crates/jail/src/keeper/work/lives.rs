@@ -158,7 +158,6 @@ impl Keeper {
         };
         if let Some((_, zygote)) = zygote {
             zygote.forks += 1;
-            zygote.owes_since.get_or_insert_with(Instant::now);
         }
         let (unit, _) = self
             .units
@@ -212,6 +211,7 @@ impl Keeper {
         added.map_err(|e| e.to_string())?;
         let zygote = unit.zygote.and_then(|zygote| self.zygotes.get_mut(&zygote));
         let zygote = zygote.ok_or("its zygote died")?;
+        zygote.owes_since.get_or_insert_with(Instant::now);
         let place = [unit.own_box.as_fd()];
         unit_ends
             .order(&zygote.control, id, &place, unit.leaf.as_ref())
@@ -252,7 +252,16 @@ impl Keeper {
                 if let Ground::Gvisor(_) = self.ground {
                     sandboxes::say_last_words(&ends);
                 }
-                self.hand_over(id, &ends)
+                match self.units.get_mut(&id) {
+                    // Of whom nobody knows what is theirs, nobody could be watched.
+                    Some((unit, _))
+                        if unit.members.is_none() && !matches!(unit.life, Life::Sandbox(_)) =>
+                    {
+                        unit.phase = Phase::Unnamed(ends);
+                        Ok(())
+                    }
+                    _ => self.hand_over(id, &ends),
+                }
             }
             Some([wire::job::FAILED, reason @ ..]) => {
                 self.fail(id, String::from_utf8_lossy(reason).into_owned())
@@ -324,12 +333,20 @@ impl Keeper {
         pid: i32,
         members: Members,
         pidfd: Option<OwnedFd>,
-    ) {
-        if let Some((unit, _)) = self.units.get_mut(&id) {
-            unit.pid = Some(pid);
-            unit.members = Some(members);
-            if let Some(group) = unit.group_mut() {
-                group.led_by(pid, pidfd);
+    ) -> Result<(), ServerGone> {
+        let Some((unit, _)) = self.units.get_mut(&id) else {
+            return Ok(());
+        };
+        unit.pid = Some(pid);
+        unit.members = Some(members);
+        if let Some(group) = unit.group_mut() {
+            group.led_by(pid, pidfd);
+        }
+        match std::mem::replace(&mut unit.phase, Phase::Ready) {
+            Phase::Unnamed(ends) => self.hand_over(id, &ends),
+            other => {
+                unit.phase = other;
+                Ok(())
             }
         }
     }
@@ -470,7 +487,6 @@ impl Keeper {
         self.users.give_back(id);
         let Unit {
             zygote,
-            pid,
             leaf,
             ended,
             life,
@@ -499,14 +515,11 @@ impl Keeper {
             let reason = "the unit was ended".to_owned();
             self.tell(&FromKeeper::Failed { unit: id, reason })?;
         }
-        if let Some(zygote) = zygote.and_then(|zygote| self.zygotes.get_mut(&zygote)) {
-            if pid.is_none() {
-                // It may never have heard of this one.
-                zygote.owes_since = None;
-            }
-            if zygote.phase == zygotes::Phase::Retired {
-                self.let_retired_go();
-            }
+        if zygote
+            .and_then(|zygote| self.zygotes.get(&zygote))
+            .is_some_and(|z| z.phase == zygotes::Phase::Retired)
+        {
+            self.let_retired_go();
         }
         self.tell(&FromKeeper::Gone { unit: id })
     }

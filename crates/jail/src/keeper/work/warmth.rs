@@ -5,14 +5,14 @@ use std::io;
 use std::os::fd::AsFd;
 use std::time::Instant;
 
-use wire::{Frame, FromKeeper, FromZygote, Kind, UnitId};
+use wire::{Frame, FromKeeper, FromZygote, Kind, ToZygote, UnitId};
 
 use super::super::unit::Ground;
 use super::super::zygotes::{self, Bounds, FORKS_MAX, Zygote, ZygoteId};
 use super::super::{reap_all, start};
 use super::{
-    ANSWER_MAX, Keeper, RESTART_PAUSE, RESTART_PAUSE_MAX, ServerGone, Source, WARMING_MAX, add,
-    forget,
+    ANSWER_MAX, Keeper, RESTART_PAUSE, RESTART_PAUSE_MAX, SILENCE_MAX, ServerGone, Source,
+    WARMING_MAX, add, forget,
 };
 use crate::walls::cgroup::Cgroups;
 use crate::walls::template::Form;
@@ -37,9 +37,9 @@ impl Keeper {
         zygote.owes_since = None;
         Ok(match message {
             FromZygote::Waiting => self.zygote_is_warm(id),
+            FromZygote::Pong => Ok(()),
             FromZygote::Forked { unit, pid, members } => {
-                self.unit_is_forked(unit, pid, members, descriptors.into_iter().next());
-                Ok(())
+                self.unit_is_forked(unit, pid, members, descriptors.into_iter().next())
             }
             FromZygote::Exited { unit, exit } => self.program_ended(unit, exit),
             FromZygote::Failed { unit, reason } => {
@@ -197,8 +197,24 @@ impl Keeper {
         });
     }
 
+    /// Asks those of which nothing is heard whether they are there.
+    fn ask_silent_zygotes(&mut self) {
+        for (unit, since) in self.units.values() {
+            if unit.is_unheard_of()
+                && since.elapsed() > SILENCE_MAX
+                && let Some(zygote) = unit.zygote.and_then(|id| self.zygotes.get_mut(&id))
+                && zygote.owes_since.is_none()
+            {
+                // If there is no room for it, other words are there that it has to answer.
+                let _asked = wire::send_now(&zygote.control, &ToZygote::Ping, &[]);
+                zygote.owes_since = Some(Instant::now());
+            }
+        }
+    }
+
     /// Kills those that do not answer, starts those that are due, renews those that are worn.
     pub(super) fn tend_zygotes(&mut self) -> Result<(), ServerGone> {
+        self.ask_silent_zygotes();
         for zygote in self.zygotes.values() {
             let bound = match zygote.phase {
                 zygotes::Phase::Warming => WARMING_MAX,
