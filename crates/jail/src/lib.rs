@@ -13,13 +13,13 @@
 //!
 //! - The **keeper** ([`keeper`]) has one thread and faces only the server. It alone is privileged:
 //!   root of its own user namespace if an ordinary user started it. It makes inits and boxes,
-//!   orders forks, kills and reaps. It reads nothing that a run wrote.
+//!   kills and reaps. It reads nothing that a run wrote.
 //! - A **zygote** ([`zygote`]) is a CPython that has imported what its kind says. It is executed
 //!   with an empty environment inside the template root ([`walls::template`]), reads nothing but
-//!   the keeper's orders, and forks.
-//! - An **init** ([`init`]) is process 1 of a run's PID namespace and nothing else: when it dies,
-//!   the kernel kills everything in the run.
-//! - A **unit** is a fork of a zygote that has entered the init's namespaces and raised every wall
+//!   the keeper's and inits' orders, and forks.
+//! - An **init** ([`init`]) is process 1 of a run's PID namespace. It orders the fork of the unit, and is nothing
+//!   else: when it dies, the kernel kills everything in the run.
+//! - A **unit** is a fork of a zygote into that namespace that has made the others and raised every wall
 //!   on itself ([`confine`]). Only then does it say that it is ready, and only then can it be
 //!   given a job.
 //!

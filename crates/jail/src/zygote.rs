@@ -1,7 +1,7 @@
 //! The zygote's side of the fork: orders come in, units go out, deaths are reported.
 //!
 //! It runs inside the interpreter, called by `guest/zygote.py`: [`Zygote::become_unit`] returns in
-//! the units only. Everything it reads comes from the keeper or the kernel; nothing from a run.
+//! the units only. Everything it reads comes from the keeper, its inits or the kernel; nothing from a run.
 
 use std::collections::HashMap;
 use std::os::fd::{AsFd, BorrowedFd, IntoRawFd, OwnedFd};

@@ -99,7 +99,7 @@ pub struct Wall {
     pub detail: String,
 }
 
-/// What the keeper asks of a zygote.
+/// What the keeper and its inits ask of a zygote.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ToZygote {
     /// The first frame: what its units stand on.

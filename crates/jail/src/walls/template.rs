@@ -9,7 +9,7 @@
 //!   /etc/{passwd,group,hosts}                made up                               ro
 //!   /dev/{null,full,random,urandom}          bind; /dev/zero where a cgroup counts memory;
 //!                                            /dev/shm and /tmp lead into /box
-//!   /proc                                    of the run's own processes, put there by its init
+//!   /proc                                    of the run's own processes, put there by the unit
 //!   /box                                     the run's own tmpfs, likewise: work, tmp, shm
 //! ```
 //!
@@ -26,7 +26,7 @@
 //! ```
 //!
 //! The template is a mount namespace that the keeper holds by a descriptor; zygotes live in it,
-//! and each init starts from a copy. Paths tell nothing of where things lie on the host (but the
+//! and each unit makes itself a copy. Paths tell nothing of where things lie on the host (but the
 //! kernel's own list of mounts does, which cannot be kept from a run).
 
 use std::ffi::OsStr;

@@ -11,7 +11,7 @@ pub const NOBODY: u32 = 65534;
 /// Becomes `user` of the keeper's user namespace (0 if that is who we are already, as when an
 /// ordinary user started the keeper) and then the only user of a new user namespace.
 ///
-/// The namespaces that were entered before belong to the keeper's user namespace, so even all the
+/// The namespaces that were entered and made before belong to the keeper's user namespace, so even all the
 /// capabilities of the new one, which are dropped next, would reach none of them. Processes are
 /// counted in it apart from everyone else's, so `RLIMIT_NPROC` is a limit of the run.
 ///
