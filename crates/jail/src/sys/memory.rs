@@ -20,6 +20,7 @@
 //! Where the kernel has no huge pages nothing of this has an effect, and nothing fails.
 
 use std::ffi::c_void;
+use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{fs, io, ptr};
 
@@ -271,7 +272,7 @@ impl<'a> Mapping<'a> {
 
     /// Puts copies in huge pages of our own in the place of the code that fills such.
     ///
-    /// Where there is no memory for it, or the host's policy refuses it, forks cost what they did.
+    /// Where there is no memory for huge pages, or the host's policy refuses it, forks cost what they did.
     fn take_huge_pages(&self) {
         let (from, to) = (self.from.next_multiple_of(HUGE), self.to / HUGE * HUGE);
         if self.mode != "r-xp" || from >= to {
@@ -282,15 +283,23 @@ impl<'a> Mapping<'a> {
             return;
         };
         let copy = room.next_multiple_of(HUGE);
-        advise(copy, bytes, libc::MADV_HUGEPAGE);
         // SAFETY: these bytes may be read, and as many written in a new mapping that is larger.
         unsafe { ptr::copy_nonoverlapping(from as *const u8, copy as *mut u8, bytes) };
         let (old, new) = (copy as *mut c_void, from as *mut c_void);
+        let is_huge = advise(copy, bytes, libc::MADV_COLLAPSE);
         // SAFETY: nobody else knows of this mapping.
-        if unsafe { libc::mprotect(old, bytes, libc::PROT_READ | libc::PROT_EXEC) } == 0 {
+        let is_code =
+            || unsafe { libc::mprotect(old, bytes, libc::PROT_READ | libc::PROT_EXEC) } == 0;
+        if is_huge && is_code() {
             let flags = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED;
             // SAFETY: what takes the place of the file's pages, all at once, has their content and their mode.
-            unsafe { libc::mremap(old, bytes, bytes, flags, new) };
+            if unsafe { libc::mremap(old, bytes, bytes, flags, new) } == libc::MAP_FAILED {
+                // The old code may be gone, and with it whoever called.
+                let error = io::Error::last_os_error();
+                let said = writeln!(io::stderr(), "cannot move the interpreter's code: {error}");
+                drop(said);
+                super::exit_now(1);
+            }
         }
         // SAFETY: what has not moved is in use nowhere.
         unsafe { libc::munmap(room as *mut c_void, bytes + HUGE) };
@@ -332,10 +341,10 @@ pub fn share_one_heap() {
     unsafe { libc::mallopt(libc::M_ARENA_MAX, 1) };
 }
 
-/// Asks the kernel for what it may refuse.
-fn advise(at: usize, bytes: usize, advice: libc::c_int) {
+/// Asks the kernel for what it may refuse, and tells whether it did not.
+fn advise(at: usize, bytes: usize, advice: libc::c_int) -> bool {
     // SAFETY: no advice that is given here changes what the memory holds: zeroes stay zeroes.
-    unsafe { libc::madvise(at as *mut c_void, bytes, advice) };
+    unsafe { libc::madvise(at as *mut c_void, bytes, advice) == 0 }
 }
 
 fn map(bytes: usize, protection: libc::c_int) -> io::Result<usize> {
