@@ -10,14 +10,14 @@ for number in range(7):
             hoard = bytearray(250 << 20)
             hoard[::4096] = b"x" * len(hoard[::4096])
             os.write(writer, bytes([number]))
-            time.sleep(9)
+            time.sleep(60)
         finally:
             os._exit(0)
     children.append(child)
 os.close(writer)
 os.set_blocking(reader, False)
 # Until each has it all or is dead, however busy the machine is.
-holding, dead, end = b"", set(), time.monotonic() + 8
+holding, dead, end = b"", set(), time.monotonic() + 60
 while len(dead | set(holding)) < len(children) and time.monotonic() < end:
     time.sleep(0.1)
     try:
