@@ -53,7 +53,6 @@ def settle(imports_public=guard.PUBLIC_IMPORTS):
     unit.prepare(imports_public, JOB_FD)
     for _ in range(20):
         unit.rehearse()
-    forget_the_host()
     gc.collect()
     blocks.fill_holes()
     gc.freeze()
@@ -136,16 +135,6 @@ def take_out_of_sight():
     guard.hidden = [name for name in sys.modules if name.partition(".")[0] in ("ctypes", "_ctypes")]
     guard.kept = [sys.modules[name] for name in guard.hidden]
     unit._thread_endings = len(threading._threading_atexits)
-
-
-def forget_the_host():
-    """Drops what modules remember of the machine from outside the walls: its name, which a run has another of."""
-    try:
-        import platform
-
-        platform._uname_cache = None
-    except ImportError:
-        pass
 
 
 def unsettled(expected):

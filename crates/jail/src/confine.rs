@@ -29,7 +29,7 @@ pub const HOST_NAME: &CStr = c"hognose";
 /// The descriptor number of the job's socket in a unit.
 pub const JOB: i32 = 3;
 
-/// What a unit makes for itself, as copies of its zygote's.
+/// Namespaces that a unit makes for itself; that of processes is its init's.
 const OWN_NAMESPACES: i32 =
     libc::CLONE_NEWCGROUP | libc::CLONE_NEWNS | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
 
@@ -222,7 +222,7 @@ fn stands(walls: &Walls, user: u32) -> Result<(), WallError> {
     let status = Status::read(&mut room)?;
     verify(status.is_none("CapBnd"), "capabilities")?;
     status.stands()?;
-    status.has_no_other_descriptors()?;
+    status.verify_no_other_descriptors()?;
     // The run's first process after its init, and nobody outside to be seen.
     verify(
         status.field("Pid") == Some("2") && status.field("PPid") == Some("0"),
@@ -235,7 +235,7 @@ fn stands(walls: &Walls, user: u32) -> Result<(), WallError> {
     )?;
     device_is_refused()?;
     let name = rustix::system::uname();
-    verify(name.nodename() == HOST_NAME, "the UTS namespace")?;
+    verify(name.nodename() == HOST_NAME, "the host name")?;
     let cgroup = read_into(c"/proc/self/cgroup", &mut room).doing("read our own cgroup")?;
     verify(
         cgroup
@@ -280,10 +280,10 @@ impl<'a> Status<'a> {
             .is_some_and(|set| set.trim_matches('0').is_empty())
     }
 
-    /// Whether the standard streams and the job's socket are all that is open.
+    /// Fails if more is open than the standard streams and the job's socket.
     ///
     /// Each number is asked for: to list them, the kernel makes a file in `/proc` for each.
-    fn has_no_other_descriptors(&self) -> Result<(), WallError> {
+    fn verify_no_other_descriptors(&self) -> Result<(), WallError> {
         // How many there can be before the kernel has to make more room.
         let size: Option<i32> = self.field("FDSize").and_then(|size| size.parse().ok());
         let is_all = |size| (0..size).all(|number| sys::is_open(number) == (number <= JOB));

@@ -13,12 +13,12 @@
 //!
 //! - The **keeper** ([`keeper`]) has one thread and faces only the server. It alone is privileged:
 //!   root of its own user namespace if an ordinary user started it. It makes inits and boxes,
-//!   kills and reaps. It reads nothing that a run wrote.
+//!   orders forks where there is no init, kills and reaps. It reads nothing that a run wrote.
 //! - A **zygote** ([`zygote`]) is a CPython that has imported what its kind says. It is executed
 //!   with an empty environment inside the template root ([`walls::template`]), reads nothing but
 //!   the keeper's and inits' orders, and forks.
-//! - An **init** ([`init`]) is process 1 of a run's PID namespace. It orders the fork of the unit, and is nothing
-//!   else: when it dies, the kernel kills everything in the run.
+//! - An **init** (`keeper/init.rs`) is process 1 of a run's PID namespace. It has the unit forked into it, then only
+//!   waits: when it dies, the kernel kills everything in the run.
 //! - A **unit** is a fork of a zygote into that namespace that has made the others and raised every wall
 //!   on itself ([`confine`]). Only then does it say that it is ready, and only then can it be
 //!   given a job.
@@ -28,7 +28,6 @@
 
 pub mod confine;
 pub mod gvisor;
-pub mod init;
 pub mod keeper;
 pub mod probe;
 pub mod sys;

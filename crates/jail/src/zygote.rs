@@ -218,7 +218,7 @@ impl Zygote {
         let entered = confine::enter(entry, &self.walls);
         let said = match &entered {
             Ok(()) => vec![wire::job::READY],
-            Err(error) => format!("{}{error}", char::from(wire::job::FAILED)).into_bytes(),
+            Err(error) => wire::job::failed(error),
         };
         // It was closed with all others if the walls stand, and may have been if not.
         let told = entered.is_err() && rustix::io::write(&job, &said).is_ok();

@@ -31,10 +31,10 @@ struct Line {
 }
 
 impl Orders {
-    /// By the caller itself: a task for it has to be woken, up to three times a run.
+    /// Sends an order in the caller's own time: a task would have to be woken, up to three times a run.
     pub(crate) fn send(&self, order: ToKeeper) {
         let mut waiting = self.0.waiting();
-        if waiting.is_empty() && self.0.take(&order) {
+        if waiting.is_empty() && self.0.try_send(&order) {
             return;
         }
         waiting.push_back(order);
@@ -49,8 +49,8 @@ impl Line {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sends an order, unless there is no room for it.
-    fn take(&self, order: &ToKeeper) -> bool {
+    /// Sends an order; `false` where there is no room yet. If it cannot be sent at all, hangs up.
+    fn try_send(&self, order: &ToKeeper) -> bool {
         match wire::send_now(&*self.socket, order, &[]).map_err(into_io) {
             Ok(()) => true,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => false,
@@ -74,7 +74,7 @@ async fn send_the_rest(line: Arc<Line>) {
     let sent = line.socket.async_io(Interest::WRITABLE, || {
         let mut waiting = line.waiting();
         while let Some(next) = waiting.front() {
-            if !line.take(next) {
+            if !line.try_send(next) {
                 return Err(io::ErrorKind::WouldBlock.into());
             }
             waiting.pop_front();

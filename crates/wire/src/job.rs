@@ -7,6 +7,7 @@
 //! The unit closes the socket before the first byte of user code. If it could not parse the
 //! program it first says so: `S` and Python's message.
 
+use std::fmt::Display;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -33,6 +34,12 @@ pub const ASKS: u8 = b'A';
 pub const STDIN: u8 = b'G';
 /// First byte of what a unit or an init says when it could not raise a wall; the reason follows.
 pub const FAILED: u8 = b'F';
+
+/// What is said of a wall that does not stand.
+#[must_use]
+pub fn failed(reason: impl Display) -> Vec<u8> {
+    format!("{}{reason}", char::from(FAILED)).into_bytes()
+}
 
 /// Sends one word with a descriptor beside it.
 ///

@@ -1,13 +1,14 @@
 //! The private contract between the sandbox (which asks) and the jail (which confines).
 //!
 //! ```text
-//!            ToKeeper: Setup, Warm, Started, End          ToZygote: Fork, Ping
+//!            ToKeeper: Setup, Warm, Started, End          ToZygote: Ground, Fork, Ping
 //!   sandbox ───────────────────────────────────► keeper ─────────────────► zygote
 //!           ◄───────────────────────────────────        ◄─────────────────
-//!            FromKeeper: Raised | Refused,                FromZygote: Waiting, Forked, Exited, Pong
-//!            Ready, Ended, Gone, Failed
-//!                                                        ToZygote: Fork
-//!                                                   init ─────────────────► zygote
+//!            FromKeeper: Raised | Refused,                FromZygote: Waiting, Pong, Forked,
+//!            Ready, Ended, Gone, Failed                   Exited, Failed
+//!
+//!                    init ── ToZygote: Fork ──► zygote
+//!      in gVisor:    init ── FromInit ──► keeper
 //! ```
 //!
 //! Each frame is one packet of a `SOCK_SEQPACKET` socket, so the kernel keeps their bounds; it is

@@ -104,9 +104,9 @@ pub struct Wall {
 pub enum ToZygote {
     /// The first frame: what its units stand on.
     Ground(Ground),
-    /// Fork a unit. Descriptors come with it: in the native tier, where the unit's init asks for it, the PID
-    /// namespace of that; then the unit's box, the job's socket, standard input, output and error, and
-    /// the doors of its cgroup, if it has one.
+    /// Fork a unit. Descriptors come with it: in the native tier first the PID namespace of the unit's init, which
+    /// sends this; then the unit's box, the job's socket, standard input, output and error, and the
+    /// doors of its cgroup, if it has one.
     Fork {
         /// Which.
         unit: UnitId,

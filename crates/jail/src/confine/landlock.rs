@@ -51,7 +51,7 @@ fn stands(walls: &Walls) -> Result<(), WallError> {
     let mut room = [0; ROOM_BYTES];
     let status = Status::read(&mut room)?;
     status.stands()?;
-    status.has_no_other_descriptors()?;
+    status.verify_no_other_descriptors()?;
     device_is_refused()?;
     for (path, what) in [
         (c"/", "Landlock"),

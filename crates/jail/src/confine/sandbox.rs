@@ -28,7 +28,7 @@ pub fn stand_alone(walls: &Limits) -> Result<(), WallError> {
     let raised = raise(job, walls);
     let said = match &raised {
         Ok(()) => vec![wire::job::READY],
-        Err(error) => format!("{}{error}", char::from(wire::job::FAILED)).into_bytes(),
+        Err(error) => wire::job::failed(error),
     };
     rustix::io::write(job, &said).doing("say how the walls stand")?;
     raised
@@ -97,7 +97,7 @@ fn stands(walls: &Limits, bounds: Bounds) -> Result<(), WallError> {
         status.field("Threads") == Some("1"),
         "that there is one thread",
     )?;
-    status.has_no_other_descriptors()?;
+    status.verify_no_other_descriptors()?;
     let no_new_privs = rustix::thread::no_new_privs().doing("ask for no_new_privs")?;
     verify(no_new_privs, "no_new_privs")?;
     let made = rustix::fs::mkdir(c"/made", Mode::empty());

@@ -7,14 +7,14 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, chown};
 use std::path::Path;
 
-use rustix::fs::{CWD, Mode, OFlags};
+use rustix::fs::Mode;
 use rustix::process::{DumpableBehavior, Signal};
 use rustix::thread::{Gid, Uid};
 use wire::{Exit, FromInit};
 
 use super::config;
 use crate::sys::{self, Side, SingleThread};
-use crate::walls::{Doing, WallError, cgroup, limits, template, verify, write_to};
+use crate::walls::{self, Doing, WallError, cgroup, limits, template, verify, write_to};
 
 /// Room for the description and for what runsc notes beside it. Bytes.
 const NOTES_BYTES_MAX: u64 = 1 << 20;
@@ -93,9 +93,7 @@ impl Init<'_> {
         rustix::process::setsid().doing("make a session")?;
         template::furnish_sandbox(self.own_box, NOTES_BYTES_MAX)?;
         self.folders().doing("make the run's folders")?;
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-        let namespace = rustix::fs::openat(CWD, "/proc/self/ns/pid", flags, Mode::empty())
-            .doing("open the run's namespaces")?;
+        let namespace = walls::own_pid_namespace()?;
         wire::send(self.keeper, &FromInit::Mounted, &[namespace.as_fd()])
             .map_err(std::io::Error::other)
             .doing("tell the keeper")?;

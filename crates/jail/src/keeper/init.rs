@@ -5,42 +5,40 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::fs::{CWD, Mode, OFlags};
 use rustix::process::{DumpableBehavior, Signal};
 use rustix::thread::{Gid, LinkNameSpaceType, Uid};
 
 use wire::UnitId;
 
-use crate::keeper::UnitEnds;
+use super::unit::UnitEnds;
 use crate::sys;
 use crate::walls::cgroup::Leaf;
-use crate::walls::{Doing, WallError, capabilities};
+use crate::walls::{self, Doing, WallError, capabilities};
 
 /// What an init is given.
 #[derive(Debug)]
-pub(crate) struct Init<'a> {
+pub(super) struct Init<'a> {
     /// The mount namespace to be in.
-    pub(crate) template: &'a OwnedFd,
+    pub(super) template: &'a OwnedFd,
     /// The run's own file system.
-    pub(crate) own_box: &'a OwnedFd,
+    pub(super) own_box: &'a OwnedFd,
     /// The unit's ends of what it talks through.
-    pub(crate) ends: &'a UnitEnds,
+    pub(super) ends: &'a UnitEnds,
     /// Which unit it is.
-    pub(crate) unit: UnitId,
+    pub(super) unit: UnitId,
     /// Where to order the fork.
-    pub(crate) zygote: &'a OwnedFd,
+    pub(super) zygote: &'a OwnedFd,
     /// The run's cgroup, if it has one.
-    pub(crate) leaf: Option<&'a Leaf>,
+    pub(super) leaf: Option<&'a Leaf>,
     /// Whose end is ours.
-    pub(crate) lifeline: &'a OwnedFd,
+    pub(super) lifeline: &'a OwnedFd,
 }
 
 impl Init<'_> {
     /// Lives and dies as the run's process 1.
-    pub(crate) fn live(&self) -> ! {
+    pub(super) fn live(&self) -> ! {
         if let Err(error) = self.prepare() {
-            let said = format!("{}{error}", char::from(wire::job::FAILED));
-            let _told = rustix::io::write(self.ends.job(), said.as_bytes());
+            let _told = rustix::io::write(self.ends.job(), &wire::job::failed(error));
             sys::exit_now(1)
         }
         // The lifeline is descriptor 0 now, and nobody ever writes to it. Read without the standard
@@ -63,8 +61,8 @@ impl Init<'_> {
             Some(LinkNameSpaceType::Mount),
         )
         .doing("enter the template")?;
-        let processes = own_namespace()?;
-        self.become_nobody()?;
+        let processes = walls::own_pid_namespace()?;
+        self.drop_privileges()?;
         // What enters the namespace from here on finds an init that it cannot touch.
         let place = [processes.as_fd(), self.own_box.as_fd()];
         self.ends
@@ -77,7 +75,7 @@ impl Init<'_> {
             .doing("let go of what is the keeper's")
     }
 
-    fn become_nobody(&self) -> Result<(), WallError> {
+    fn drop_privileges(&self) -> Result<(), WallError> {
         let user = self.ends.user();
         if user != 0 {
             let (uid, gid) = (Uid::from_raw(user), Gid::from_raw(user));
@@ -102,11 +100,4 @@ impl Init<'_> {
         sys::place_at(self.lifeline.as_fd(), 0)?;
         sys::close_from(1)
     }
-}
-
-/// The PID namespace of which this is process 1. Nobody else could open it, since an init cannot be looked into.
-fn own_namespace() -> Result<OwnedFd, WallError> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-    rustix::fs::openat(CWD, c"/proc/self/ns/pid", flags, Mode::empty())
-        .doing("open the run's PID namespace")
 }

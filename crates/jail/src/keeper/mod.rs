@@ -17,6 +17,7 @@
 mod asks;
 mod group;
 mod home;
+mod init;
 mod locks;
 mod processes;
 mod sandboxes;
@@ -38,7 +39,6 @@ use wire::{Frame, FromKeeper, Setup, Tier, ToKeeper};
 use self::home::Home;
 use self::sandboxes::Sandboxes;
 use self::unit::Ground;
-pub(crate) use self::unit::UnitEnds;
 use self::users::Users;
 use crate::sys::{self, Side, SingleThread};
 use crate::walls::cgroup::Cgroups;

@@ -45,7 +45,7 @@ pub(super) fn make_namespaces(privileged: bool) -> Result<(), WallError> {
     .doing("make namespaces (a container's default profile forbids them: see `hognose doctor`)")
 }
 
-/// Makes the mounts the inner keeper's own, and counts its threads once more.
+/// Makes the mounts the inner keeper's own, names the host, and counts the threads once more.
 pub(super) fn settle() -> Result<SingleThread, WallError> {
     template::detach_from_host()?;
     template::mount_own_proc()?;

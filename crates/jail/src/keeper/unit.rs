@@ -12,10 +12,10 @@ use wire::{Files, Kind, Limits, Members, Over, Run, ToZygote, UnitId};
 use super::asks::Asks;
 use super::group::Group;
 use super::home::Home;
+use super::init::Init;
 use super::sandboxes::{self, Sandbox, Sandboxes};
 use super::work::{UNIT_MAX, WARMING_MAX, forget};
 use super::zygotes::ZygoteId;
-use crate::init::Init;
 use crate::sys::{self, Side, SingleThread, clone_flags};
 use crate::walls::cgroup::Leaf;
 use crate::walls::{Doing, WallError, template};
@@ -70,8 +70,6 @@ impl Life {
 /// Where a unit is in its life.
 #[derive(Debug)]
 pub(super) enum Phase {
-    /// The zygote is to be given its end.
-    Waiting(UnitEnds, ServerEnds),
     /// Walls are being raised; these go to the server when they stand.
     Entering(ServerEnds),
     /// They stand, and its zygote has still to say by what its processes are found.
@@ -97,7 +95,7 @@ pub(super) struct ServerEnds {
 
 /// The unit's ends, which go to the zygote.
 #[derive(Debug)]
-pub(crate) struct UnitEnds {
+pub(super) struct UnitEnds {
     job: OwnedFd,
     stdin: OwnedFd,
     stdout: OwnedFd,
@@ -139,8 +137,11 @@ pub(super) struct Order<'a> {
 
 impl Unit {
     /// Makes what the unit has before it is forked, or the sandbox that it warms in. Its cgroup is not its own
-    /// yet.
-    pub(super) fn make(parts: Parts<'_>, order: Order<'_>) -> Result<Self, WallError> {
+    /// yet. With it come its ends where it has no init that orders its fork.
+    pub(super) fn make(
+        parts: Parts<'_>,
+        order: Order<'_>,
+    ) -> Result<(Self, Option<UnitEnds>), WallError> {
         let Order {
             id,
             kind,
@@ -151,16 +152,16 @@ impl Unit {
         let limits = parts.limits;
         let (bytes_max, files_max) = (limits.workspace_bytes_max, limits.workspace_files_max);
         let (server_ends, unit_ends) = ends(user)?;
-        let (own_box, phase, life) = match parts.ground {
+        let (own_box, life, to_order) = match parts.ground {
             Ground::Native(template) => {
                 let own_box = template::make_box(user, bytes_max, files_max)?;
                 let init = fork_init(parts, template, &own_box, &unit_ends, order)?;
-                (own_box, Phase::Entering(server_ends), Life::Init(init))
+                (own_box, Life::Init(init), None)
             }
             Ground::Landlock(home) => (
                 home.make_box(id)?,
-                Phase::Waiting(unit_ends, server_ends),
                 Life::Group(Group::default()),
+                Some(unit_ends),
             ),
             Ground::Gvisor(sandboxes) => {
                 let own_box = template::make_box(user, bytes_max, files_max)?;
@@ -168,17 +169,13 @@ impl Unit {
                 let mut sandbox = sandboxes.start(proof, kind, user, &own_box, &unit_ends, leaf)?;
                 sandboxes::send_standard_input(&server_ends, &unit_ends)
                     .inspect_err(|_| sandbox.end(None))?;
-                (
-                    own_box,
-                    Phase::Entering(server_ends),
-                    Life::Sandbox(sandbox),
-                )
+                (own_box, Life::Sandbox(sandbox), None)
             }
         };
-        Ok(Self {
+        let unit = Self {
             zygote: zygote.map(|(id, _)| id),
             kind,
-            phase,
+            phase: Phase::Entering(server_ends),
             life,
             pid: None,
             members: None,
@@ -189,7 +186,8 @@ impl Unit {
             cpu_us_before: 0,
             ended: false,
             is_lent: false,
-        })
+        };
+        Ok((unit, to_order))
     }
 
     /// What the program has used of the processor is not the caller's, up to the time of its job.
@@ -268,12 +266,7 @@ impl Unit {
         }
         match std::mem::replace(&mut self.phase, Phase::Dying) {
             Phase::Entering(ends) => forget(epoll, &ends.job),
-            Phase::Waiting(..)
-            | Phase::Unnamed(_)
-            | Phase::Ready
-            | Phase::Running
-            | Phase::Dying
-            | Phase::Dead => {}
+            Phase::Unnamed(_) | Phase::Ready | Phase::Running | Phase::Dying | Phase::Dead => {}
         }
     }
 
@@ -289,15 +282,12 @@ impl Unit {
         matches!(self.phase, Phase::Running)
     }
 
-    /// Whether its walls do not all stand yet.
+    /// Whether it is not the server's yet.
     pub(super) const fn is_preparing(&self) -> bool {
-        matches!(
-            self.phase,
-            Phase::Waiting(..) | Phase::Entering(_) | Phase::Unnamed(_)
-        )
+        matches!(self.phase, Phase::Entering(_) | Phase::Unnamed(_))
     }
 
-    /// Longest time in which it raises its walls.
+    /// Longest time until it is ready.
     pub(super) const fn patience(&self) -> Duration {
         match self.life {
             Life::Init(_) | Life::Group(_) => UNIT_MAX,
@@ -306,8 +296,8 @@ impl Unit {
         }
     }
 
-    /// Whether neither its init nor its zygote has been heard of.
-    pub(super) const fn is_unheard_of(&self) -> bool {
+    /// Whether its init orders its fork, and the zygote has not told of it.
+    pub(super) const fn awaits_zygote(&self) -> bool {
         matches!(self.life, Life::Init(_)) && self.is_preparing() && self.pid.is_none()
     }
 
@@ -400,18 +390,18 @@ impl UnitEnds {
     }
 
     /// Where the unit or its init says how its walls stand.
-    pub(crate) const fn job(&self) -> &OwnedFd {
+    pub(super) const fn job(&self) -> &OwnedFd {
         &self.job
     }
 
     /// Whom the unit becomes; 0 for nobody else.
-    pub(crate) const fn user(&self) -> u32 {
+    pub(super) const fn user(&self) -> u32 {
         self.user
     }
 
     /// Orders the zygote to fork the unit, with what its tier needs. Never waits: a zygote that is not
     /// listening is sick.
-    pub(crate) fn order(
+    pub(super) fn order(
         &self,
         control: &OwnedFd,
         unit: UnitId,

@@ -65,7 +65,7 @@ pub fn gather_arenas() -> io::Result<()> {
     if set.is_null() {
         return Ok(());
     }
-    fill_heap_with_large_blocks();
+    raise_mmap_threshold();
     let start = map(REGION + HUGE, libc::PROT_NONE)?.next_multiple_of(HUGE);
     // The unused ends cost nothing but a number in a list.
     advise(start, REGION, libc::MADV_HUGEPAGE);
@@ -88,7 +88,8 @@ pub fn gather_arenas() -> io::Result<()> {
 
 /// Makes what this process has in memory so far cheap to fork, and puts new arenas where CPython would.
 ///
-/// Memory that a fork allocates later comes in small pages: a huge one would be cleared as a whole.
+/// Memory that a fork allocates later comes in small pages: a huge one would be cleared as a whole. Ends the process
+/// if moving the interpreter's code fails half-way.
 ///
 /// # Errors
 ///
@@ -125,13 +126,14 @@ fn close_region() {
 
 /// Lets large blocks come from the heap, where they lie side by side, and not from a mapping each.
 ///
-/// The allocator does so by itself once a block as large, which was a mapping of its own, has been let go.
-fn fill_heap_with_large_blocks() {
+/// The C library does so by itself once a block as large, which was a mapping of its own, has been let go.
+fn raise_mmap_threshold() {
     allocate_once(2 * HUGE);
 }
 
 /// Lets the heap end beyond the huge page in which its use ends, so that this one can be made huge.
 fn extend_heap() {
+    // Smaller than the block that raised the threshold, so that it comes from the heap.
     allocate_once(2 * HUGE - (64 << 10));
 }
 
@@ -147,8 +149,8 @@ fn make_huge(mappings: &[Mapping<'_>]) {
         let mut at = own.from.next_multiple_of(HUGE);
         while at + HUGE <= own.to {
             let pages = pages_of(at);
-            let full = pages.iter().filter(|page| **page == Page::Full);
-            if full.count() >= WORTH_HUGE {
+            let used = pages.iter().filter(|page| **page == Page::Used);
+            if used.count() >= WORTH_HUGE {
                 advise(at, HUGE, libc::MADV_COLLAPSE);
             } else {
                 give_back_empty(at, &pages);
@@ -165,7 +167,7 @@ enum Page {
     Missing,
     /// It is there, and all zeroes.
     Empty,
-    Full,
+    Used,
 }
 
 /// What is in the pages of a huge one, which may be read.
@@ -181,7 +183,7 @@ fn pages_of(at: usize) -> [Page; PAGES] {
         match resident & 1 {
             0 => Page::Missing,
             _ if bytes.iter().all(|byte| *byte == 0) => Page::Empty,
-            _ => Page::Full,
+            _ => Page::Used,
         }
     })
 }
@@ -190,7 +192,9 @@ fn pages_of(at: usize) -> [Page; PAGES] {
 fn give_back_empty(at: usize, pages: &[Page]) {
     for (index, page) in pages.iter().enumerate() {
         if *page == Page::Empty {
-            advise(at + index * PAGE, PAGE, libc::MADV_DONTNEED);
+            let at = (at + index * PAGE) as *mut c_void;
+            // SAFETY: these are zeroes, and nothing has run since that was seen.
+            unsafe { libc::madvise(at, PAGE, libc::MADV_DONTNEED) };
         }
     }
 }
@@ -282,22 +286,21 @@ impl<'a> Mapping<'a> {
         let Ok(room) = map(bytes + HUGE, libc::PROT_READ | libc::PROT_WRITE) else {
             return;
         };
-        let copy = room.next_multiple_of(HUGE);
+        let (copy, place) = (room.next_multiple_of(HUGE) as *mut u8, from as *mut u8);
         // SAFETY: these bytes may be read, and as many written in a new mapping that is larger.
-        unsafe { ptr::copy_nonoverlapping(from as *const u8, copy as *mut u8, bytes) };
-        let (old, new) = (copy as *mut c_void, from as *mut c_void);
-        let is_huge = advise(copy, bytes, libc::MADV_COLLAPSE);
+        unsafe { ptr::copy_nonoverlapping(place.cast_const(), copy, bytes) };
+        let mode = libc::PROT_READ | libc::PROT_EXEC;
         // SAFETY: nobody else knows of this mapping.
-        let is_code =
-            || unsafe { libc::mprotect(old, bytes, libc::PROT_READ | libc::PROT_EXEC) } == 0;
-        if is_huge && is_code() {
+        let is_ready = advise(copy as usize, bytes, libc::MADV_COLLAPSE)
+            && unsafe { libc::mprotect(copy.cast(), bytes, mode) } == 0;
+        if is_ready {
             let flags = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED;
             // SAFETY: what takes the place of the file's pages, all at once, has their content and their mode.
-            if unsafe { libc::mremap(old, bytes, bytes, flags, new) } == libc::MAP_FAILED {
-                // The old code may be gone, and with it whoever called.
+            let moved = unsafe { libc::mremap(copy.cast(), bytes, bytes, flags, place) };
+            if moved == libc::MAP_FAILED {
+                // The code may be gone from its place, and with it whoever called.
                 let error = io::Error::last_os_error();
-                let said = writeln!(io::stderr(), "cannot move the interpreter's code: {error}");
-                drop(said);
+                let _said = writeln!(io::stderr(), "cannot move the interpreter's code: {error}");
                 super::exit_now(1);
             }
         }
@@ -341,9 +344,9 @@ pub fn share_one_heap() {
     unsafe { libc::mallopt(libc::M_ARENA_MAX, 1) };
 }
 
-/// Asks the kernel for what it may refuse, and tells whether it did not.
+/// Asks the kernel for what it may refuse: whether it agreed.
 fn advise(at: usize, bytes: usize, advice: libc::c_int) -> bool {
-    // SAFETY: no advice that is given here changes what the memory holds: zeroes stay zeroes.
+    // SAFETY: no advice that is given here changes what the memory holds.
     unsafe { libc::madvise(at as *mut c_void, bytes, advice) == 0 }
 }
 
@@ -416,7 +419,7 @@ mod tests {
         }
         let mut expected = [Page::Missing; PAGES];
         expected[3] = Page::Empty;
-        expected[5] = Page::Full;
+        expected[5] = Page::Used;
         assert_eq!(pages_of(at), expected);
         give_back_empty(at, &expected);
         expected[3] = Page::Missing;

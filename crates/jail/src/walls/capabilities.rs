@@ -18,8 +18,12 @@ const ZYGOTE: CapabilitySet = CapabilitySet::SYS_ADMIN
 /// Everything that a bounding set may hold, on this kernel and later ones.
 const ALL: CapabilitySet = CapabilitySet::from_bits_retain(u64::MAX);
 
+/// The same where units stay the user 0 of the keeper's user namespace: the kernel wants one more capability for
+/// mapping that user once more.
+const ZYGOTE_OF_OWN_USER: CapabilitySet = ZYGOTE.union(CapabilitySet::SETFCAP);
+
 /// What a keeper leaves in its bounding set: what any zygote may need.
-const KEEPER: CapabilitySet = ZYGOTE.union(CapabilitySet::SETFCAP);
+const KEEPER_BOUNDING: CapabilitySet = ZYGOTE_OF_OWN_USER;
 
 /// Takes from the keeper's bounding set what no zygote may need, so that not every init has to: a call for each
 /// capability, and a copy of its credentials. What the keeper itself may do is in other sets.
@@ -28,8 +32,8 @@ const KEEPER: CapabilitySet = ZYGOTE.union(CapabilitySet::SETFCAP);
 ///
 /// The kernel's, or that the set does not read back.
 pub fn bound_keeper() -> Result<(), WallError> {
-    drop_bounding(ALL.difference(KEEPER)).doing("drop the keeper's bounding set")?;
-    let others = numbered().filter(|one| !KEEPER.contains(*one));
+    drop_bounding(ALL.difference(KEEPER_BOUNDING)).doing("drop the keeper's bounding set")?;
+    let others = numbered().filter(|one| !KEEPER_BOUNDING.contains(*one));
     // What this kernel has no number for is refused.
     let mut held = others.map(rustix::thread::capability_is_in_bounding_set);
     verify(!held.any(|held| held == Ok(true)), "the bounding set")
@@ -37,18 +41,13 @@ pub fn bound_keeper() -> Result<(), WallError> {
 
 /// Leaves a process that is about to become a zygote only what its forks need.
 ///
-/// With `own_user` units stay the user 0 of the keeper's user namespace, and the kernel wants one
-/// more capability for mapping that user once more.
+/// With `own_user` units stay the user 0 of the keeper's user namespace.
 ///
 /// # Errors
 ///
 /// The kernel's.
 pub fn keep_for_zygote(own_user: bool) -> Result<(), WallError> {
-    let kept = if own_user {
-        ZYGOTE.union(CapabilitySet::SETFCAP)
-    } else {
-        ZYGOTE
-    };
+    let kept = if own_user { ZYGOTE_OF_OWN_USER } else { ZYGOTE };
     drop_bounding(ALL.difference(kept)).doing("drop capabilities from the bounding set")?;
     let sets = CapabilitySets {
         effective: kept,
@@ -89,7 +88,7 @@ pub fn raise() -> Result<(), WallError> {
 ///
 /// The kernel's.
 pub fn raise_in_init() -> Result<(), WallError> {
-    raise_from(KEEPER)
+    raise_from(KEEPER_BOUNDING)
 }
 
 fn raise_from(bounding: CapabilitySet) -> Result<(), WallError> {
@@ -112,7 +111,7 @@ fn raise_from(bounding: CapabilitySet) -> Result<(), WallError> {
     rustix::thread::set_no_new_privs(true).doing("set no_new_privs")
 }
 
-/// The same for who may have none to begin with: without the capability for it the bits and the
+/// As [`raise`], for who may have none to begin with: without the capability for it the bits and the
 /// bounding set cannot be changed, and without new privileges neither gives back what is dropped here.
 ///
 /// # Errors

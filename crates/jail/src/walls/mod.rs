@@ -10,6 +10,7 @@ pub mod user;
 
 use std::ffi::CStr;
 use std::io;
+use std::os::fd::OwnedFd;
 
 use rustix::fs::{Mode, OFlags};
 
@@ -71,9 +72,19 @@ pub fn verify_no_interface(list: &str) -> Result<(), WallError> {
     verify(others.count() == 0, "that there is no network interface")
 }
 
-/// Writes to a small file of the kernel's, which is there.
+/// The PID namespace of an init, which calls this: nobody else could open it, since an init cannot be looked into.
 ///
-/// To open it as one that may have to be made has the kernel lock its folder, and needs room for the path.
+/// # Errors
+///
+/// The kernel's.
+pub fn own_pid_namespace() -> Result<OwnedFd, WallError> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    rustix::fs::open(c"/proc/self/ns/pid", flags, Mode::empty())
+        .doing("open the run's PID namespace")
+}
+
+/// Writes to a small file of the kernel's that exists. `std::fs::write` would pass `O_CREAT`, for which the kernel
+/// locks the folder.
 ///
 /// # Errors
 ///

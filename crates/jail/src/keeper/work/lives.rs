@@ -132,7 +132,7 @@ impl Keeper {
             Some(cgroups) => Some(cgroups.take().doing("make the run's cgroup")?),
             None => None,
         };
-        let zygote = zygote.and_then(|id| self.zygotes.get_mut(&id).map(|zygote| (id, zygote)));
+        let mut zygote = zygote.and_then(|id| self.zygotes.get_mut(&id).map(|zygote| (id, zygote)));
         let parts = Parts {
             proof: self.proof,
             ground: &self.ground,
@@ -146,8 +146,8 @@ impl Keeper {
             user: self.users.take(id),
             leaf: leaf.as_ref(),
         };
-        let unit = match Unit::make(parts, order) {
-            Ok(unit) => Unit { leaf, ..unit },
+        let (unit, to_order) = match Unit::make(parts, order) {
+            Ok((unit, to_order)) => (Unit { leaf, ..unit }, to_order),
             Err(error) => {
                 self.users.give_back(id);
                 if let (Some(cgroups), Some(leaf)) = (&mut self.cgroups, leaf) {
@@ -156,7 +156,7 @@ impl Keeper {
                 return Err(error);
             }
         };
-        if let Some((_, zygote)) = zygote {
+        if let Some((_, zygote)) = &mut zygote {
             zygote.forks += 1;
         }
         let (unit, _) = self
@@ -173,14 +173,21 @@ impl Keeper {
         if let Phase::Entering(ends) = &unit.phase {
             add(&self.epoll, ends.job.as_fd(), Source::Preparing(id)).doing("hear the unit")?;
         }
-        if matches!(unit.phase, Phase::Waiting(..)) {
-            let fork = self.order_fork(id).map_err(io::Error::other);
-            fork.doing("make a unit")?;
+        if let (Some(ends), Some((_, zygote))) = (to_order, zygote) {
+            zygote.owes_since.get_or_insert_with(Instant::now);
+            ends.order(
+                &zygote.control,
+                id,
+                &[unit.own_box.as_fd()],
+                unit.leaf.as_ref(),
+            )
+            .map_err(io::Error::other)
+            .doing("order a fork")?;
         }
         Ok(())
     }
 
-    /// The init or the unit itself says how far it is.
+    /// A unit, or its init for it, says how its walls stand.
     pub(super) fn hear_preparing(&mut self, id: UnitId) -> Result<(), ServerGone> {
         let Some((unit, _)) = self.units.get_mut(&id) else {
             return Ok(());
@@ -192,30 +199,6 @@ impl Keeper {
                 Ok(())
             }
         }
-    }
-
-    /// Has the zygote fork a unit that waits for it and has no init that would.
-    fn order_fork(&mut self, id: UnitId) -> Result<(), String> {
-        let Some((unit, _)) = self.units.get_mut(&id) else {
-            return Ok(());
-        };
-        let (unit_ends, ends) = match std::mem::replace(&mut unit.phase, Phase::Ready) {
-            Phase::Waiting(unit_ends, ends) => (unit_ends, ends),
-            other => {
-                unit.phase = other;
-                return Ok(());
-            }
-        };
-        let added = add(&self.epoll, ends.job.as_fd(), Source::Preparing(id));
-        unit.phase = Phase::Entering(ends);
-        added.map_err(|e| e.to_string())?;
-        let zygote = unit.zygote.and_then(|zygote| self.zygotes.get_mut(&zygote));
-        let zygote = zygote.ok_or("its zygote died")?;
-        zygote.owes_since.get_or_insert_with(Instant::now);
-        let place = [unit.own_box.as_fd()];
-        unit_ends
-            .order(&zygote.control, id, &place, unit.leaf.as_ref())
-            .map_err(|e| format!("cannot order a fork: {e}"))
     }
 
     /// A unit says that its walls stand, or which one does not.
@@ -253,7 +236,7 @@ impl Keeper {
                     sandboxes::say_last_words(&ends);
                 }
                 match self.units.get_mut(&id) {
-                    // Of whom nobody knows what is theirs, nobody could be watched.
+                    // A run whose processes are not known yet could not be watched.
                     Some((unit, _))
                         if unit.members.is_none() && !matches!(unit.life, Life::Sandbox(_)) =>
                     {
@@ -587,7 +570,7 @@ impl Keeper {
             .map(|(id, _)| *id)
             .collect();
         for unit in late {
-            self.fail(unit, "the unit did not raise its walls in time".to_owned())?;
+            self.fail(unit, "the unit was not ready in time".to_owned())?;
         }
         Ok(())
     }

@@ -34,12 +34,14 @@ const SHORT_TICK: Duration = Duration::from_millis(1);
 /// Longest time in which a zygote imports everything, or a unit that has none.
 pub(super) const WARMING_MAX: Duration = Duration::from_mins(2);
 /// Longest time in which a zygote answers.
-pub(super) const ANSWER_MAX: Duration = Duration::from_secs(10);
+const ANSWER_MAX: Duration = Duration::from_secs(10);
 /// How long a unit that has an init is not heard of before its zygote is asked whether it is there. Its init orders the
 /// fork, so nobody else knows whether the zygote was.
 const SILENCE_MAX: Duration = Duration::from_secs(1);
-/// Longest time in which a unit raises its walls: by then its zygote would have been killed for its silence.
-pub(super) const UNIT_MAX: Duration = Duration::from_secs(12);
+/// Longest time until a unit is ready. By then its zygote would have been killed for its silence.
+pub(super) const UNIT_MAX: Duration = SILENCE_MAX
+    .saturating_add(ANSWER_MAX)
+    .saturating_add(Duration::from_secs(1));
 /// Pause before a zygote that died is started again; doubled for each that did not become warm.
 const RESTART_PAUSE: Duration = Duration::from_millis(500);
 /// Longest such pause.

@@ -200,7 +200,7 @@ impl Keeper {
     /// Asks those of which nothing is heard whether they are there.
     fn ask_silent_zygotes(&mut self) {
         for (unit, since) in self.units.values() {
-            if unit.is_unheard_of()
+            if unit.awaits_zygote()
                 && since.elapsed() > SILENCE_MAX
                 && let Some(zygote) = unit.zygote.and_then(|id| self.zygotes.get_mut(&id))
                 && zygote.owes_since.is_none()
