@@ -49,9 +49,7 @@ fn stands(walls: &Walls) -> Result<(), WallError> {
     seccomp::stands()?;
     seccomp::shared_stands()?;
     let mut room = [0; ROOM_BYTES];
-    let status = Status::read(&mut room)?;
-    status.stands()?;
-    status.verify_no_other_descriptors()?;
+    Status::read(&mut room)?.stands()?;
     device_is_refused()?;
     for (path, what) in [
         (c"/", "Landlock"),

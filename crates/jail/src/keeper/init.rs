@@ -6,14 +6,14 @@
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::process::{DumpableBehavior, Signal};
-use rustix::thread::{Gid, LinkNameSpaceType, Uid};
+use rustix::thread::{CapabilitySet, LinkNameSpaceType};
 
 use wire::UnitId;
 
 use super::unit::UnitEnds;
 use crate::sys;
 use crate::walls::cgroup::Leaf;
-use crate::walls::{self, Doing, WallError, capabilities};
+use crate::walls::{self, Doing, WallError, capabilities, user};
 
 /// What an init is given.
 #[derive(Debug)]
@@ -78,13 +78,8 @@ impl Init<'_> {
     fn drop_privileges(&self) -> Result<(), WallError> {
         let user = self.ends.user();
         if user != 0 {
-            let (uid, gid) = (Uid::from_raw(user), Gid::from_raw(user));
-            rustix::thread::set_thread_groups(&[]).doing("leave all groups")?;
-            rustix::thread::set_thread_res_gid(gid, gid, gid).doing("change the group")?;
-            // Capabilities outlive the change of user until they are dropped below.
-            rustix::thread::set_keep_capabilities(true).doing("keep capabilities")?;
-            rustix::thread::set_thread_res_uid(uid, uid, uid).doing("change the user")?;
-            capabilities::regain_setpcap().doing("regain one capability")?;
+            // What the next step needs.
+            user::become_user(user, CapabilitySet::SETPCAP)?;
             // Changing the user cleared it.
             rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
                 .doing("die with the keeper")?;

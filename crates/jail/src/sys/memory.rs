@@ -175,11 +175,11 @@ fn pages_of(at: usize) -> [Page; PAGES] {
     let mut resident = [1_u8; PAGES];
     // SAFETY: it writes a byte for each page. If it fails, all of them are taken to be there.
     unsafe { libc::mincore(at as *mut c_void, HUGE, resident.as_mut_ptr()) };
-    let mut index = 0..;
+    let mut from = at;
     resident.map(|resident| {
-        let from = at + index.next().unwrap_or(0) * PAGE;
         // SAFETY: memory of this process that may be read, for as long as nothing else runs in it.
         let bytes = unsafe { std::slice::from_raw_parts(from as *const u8, PAGE) };
+        from += PAGE;
         match resident & 1 {
             0 => Page::Missing,
             _ if bytes.iter().all(|byte| *byte == 0) => Page::Empty,

@@ -58,21 +58,6 @@ pub fn keep_for_zygote(own_user: bool) -> Result<(), WallError> {
     rustix::thread::set_no_new_privs(true).doing("set no_new_privs")
 }
 
-/// Makes the one capability effective again that [`raise`] needs, after a change of user.
-///
-/// # Errors
-///
-/// The kernel's: it must still be permitted.
-pub fn regain_setpcap() -> io::Result<()> {
-    let one = CapabilitySet::SETPCAP;
-    let sets = CapabilitySets {
-        effective: one,
-        permitted: one,
-        inheritable: CapabilitySet::empty(),
-    };
-    Ok(rustix::thread::set_capabilities(None, sets)?)
-}
-
 /// Drops every capability from every set and locks the bits that could bring one back.
 ///
 /// # Errors

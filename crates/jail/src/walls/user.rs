@@ -20,7 +20,8 @@ pub const NOBODY: u32 = 65534;
 /// The kernel's.
 pub fn raise(user: u32) -> Result<(), WallError> {
     if user != 0 {
-        become_user(user)?;
+        // Some hosts let only CAP_SYS_ADMIN make user namespaces.
+        become_user(user, CapabilitySet::SYS_ADMIN)?;
     }
     crate::sys::unshare(libc::CLONE_NEWUSER).doing("make a user namespace for the run")?;
     // The files below /proc/self belong to root while a process is not dumpable, which changing
@@ -33,17 +34,20 @@ pub fn raise(user: u32) -> Result<(), WallError> {
     write_to(c"/proc/self/gid_map", &map).doing("map the group")
 }
 
-fn become_user(user: u32) -> Result<(), WallError> {
+/// Changes user and group, leaves all groups, and keeps one capability of those that it has, effective.
+///
+/// # Errors
+///
+/// The kernel's.
+pub fn become_user(user: u32, kept: CapabilitySet) -> Result<(), WallError> {
     let (uid, gid) = (Uid::from_raw(user), Gid::from_raw(user));
-    // Some hosts let only CAP_SYS_ADMIN make user namespaces: keep it across the change of user.
     rustix::thread::set_keep_capabilities(true).doing("keep capabilities")?;
     rustix::thread::set_thread_groups(&[]).doing("leave all groups")?;
     rustix::thread::set_thread_res_gid(gid, gid, gid).doing("change the group")?;
     rustix::thread::set_thread_res_uid(uid, uid, uid).doing("change the user")?;
-    let admin = CapabilitySet::SYS_ADMIN;
     let sets = CapabilitySets {
-        effective: admin,
-        permitted: admin,
+        effective: kept,
+        permitted: kept,
         inheritable: CapabilitySet::empty(),
     };
     rustix::thread::set_capabilities(None, sets).doing("keep one capability")
