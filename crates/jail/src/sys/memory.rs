@@ -4,7 +4,8 @@
 //! 0.1 µs either way (Linux 6.18, a virtual machine), for thousands of pages. A huge page is one
 //! entry for 512. So the interpreter's arenas lie together, aligned, and are made huge once they
 //! hold what all forks share: fork and exit of an interpreter with every library went from 2.8 to
-//! 1.35 ms, of one with the core modules from 0.91 to 0.68 ms.
+//! 1.35 ms, of one with the core modules from 0.91 to 0.68 ms. Small pages that are left are [put together](folios) in large
+//! folios, whose entries the kernel copies in batches.
 //!
 //! Of a file's pages a fork copies no entries, and then meets a fault for every sixteen that it
 //! touches, eighty in all. The kernel does copy them where the mapping has a page of its own, so
@@ -25,6 +26,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{fs, io, ptr};
 
 use super::SingleThread;
+
+mod folios;
 
 /// Size of a huge page. Bytes; the same on x86-64 and on ARM with pages of 4 KiB.
 const HUGE: usize = 2 << 20;
@@ -99,10 +102,11 @@ pub fn settle_memory(_proof: SingleThread) -> io::Result<()> {
     extend_heap();
     let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
     let mappings: Vec<_> = maps.lines().filter_map(Mapping::read).collect();
-    make_huge(&mappings);
+    let huge = make_huge(&mappings);
     join(&mappings);
     let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
     let mappings: Vec<_> = maps.lines().filter_map(Mapping::read).collect();
+    folios::put_together(&mappings, &huge)?;
     let of_all: Vec<_> = used_by_all()
         .filter_map(|at| mappings.iter().find(|m| (m.from..m.to).contains(&at)))
         .map(|mapping| mapping.name)
@@ -144,20 +148,23 @@ fn allocate_once(bytes: usize) {
     unsafe { libc::free(std::hint::black_box(block)) };
 }
 
-fn make_huge(mappings: &[Mapping<'_>]) {
+/// Makes the pages huge that are worth it: where these begin, in order.
+fn make_huge(mappings: &[Mapping<'_>]) -> Vec<usize> {
+    let mut huge = Vec::new();
     for own in mappings.iter().filter(|mapping| mapping.is_own()) {
         let mut at = own.from.next_multiple_of(HUGE);
         while at + HUGE <= own.to {
             let pages = pages_of(at);
             let used = pages.iter().filter(|page| **page == Page::Used);
-            if used.count() >= WORTH_HUGE {
-                advise(at, HUGE, libc::MADV_COLLAPSE);
-            } else {
+            if used.count() < WORTH_HUGE {
                 give_back_empty(at, &pages);
+            } else if advise(at, HUGE, libc::MADV_COLLAPSE) {
+                huge.push(at);
             }
             at += HUGE;
         }
     }
+    huge
 }
 
 /// A page of what could be a huge one.
@@ -274,6 +281,11 @@ impl<'a> Mapping<'a> {
         self.mode == "rw-p" && matches!(self.name, "" | "[heap]")
     }
 
+    /// Whether this process writes to it, which nobody else sees; not the stack.
+    fn is_written(&self) -> bool {
+        self.is_own() || self.mode == "rw-p" && self.name.starts_with('/')
+    }
+
     /// Puts copies in huge pages of our own in the place of the code that fills such.
     ///
     /// Where there is no memory for huge pages, or the host's policy refuses it, forks cost what they did.
@@ -286,23 +298,15 @@ impl<'a> Mapping<'a> {
         let Ok(room) = map(bytes + HUGE, libc::PROT_READ | libc::PROT_WRITE) else {
             return;
         };
-        let (copy, place) = (room.next_multiple_of(HUGE) as *mut u8, from as *mut u8);
+        let copy = room.next_multiple_of(HUGE) as *mut u8;
         // SAFETY: these bytes may be read, and as many written in a new mapping that is larger.
-        unsafe { ptr::copy_nonoverlapping(place.cast_const(), copy, bytes) };
+        unsafe { ptr::copy_nonoverlapping(from as *const u8, copy, bytes) };
         let mode = libc::PROT_READ | libc::PROT_EXEC;
         // SAFETY: nobody else knows of this mapping.
         let is_ready = advise(copy as usize, bytes, libc::MADV_COLLAPSE)
             && unsafe { libc::mprotect(copy.cast(), bytes, mode) } == 0;
         if is_ready {
-            let flags = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED;
-            // SAFETY: what takes the place of the file's pages, all at once, has their content and their mode.
-            let moved = unsafe { libc::mremap(copy.cast(), bytes, bytes, flags, place) };
-            if moved == libc::MAP_FAILED {
-                // The code may be gone from its place, and with it whoever called.
-                let error = io::Error::last_os_error();
-                let _said = writeln!(io::stderr(), "cannot move the interpreter's code: {error}");
-                super::exit_now(1);
-            }
+            move_over(copy as usize, bytes, from);
         }
         // SAFETY: what has not moved is in use nowhere.
         unsafe { libc::munmap(room as *mut c_void, bytes + HUGE) };
@@ -332,6 +336,23 @@ impl<'a> Mapping<'a> {
             0 => Ok(()),
             _ => Err(io::Error::last_os_error()),
         }
+    }
+}
+
+/// Puts pages in the place of others that hold the same.
+///
+/// Ends the process if that fails: what was there may be gone, and with it whoever called.
+fn move_over(from: usize, bytes: usize, to: usize) {
+    let flags = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED;
+    let (from, to) = (from as *mut c_void, to as *mut c_void);
+    // SAFETY: what takes the place of these pages, all at once, has their content and their mode.
+    if unsafe { libc::mremap(from, bytes, bytes, flags, to) } == libc::MAP_FAILED {
+        let error = io::Error::last_os_error();
+        let _said = writeln!(
+            io::stderr(),
+            "cannot move the interpreter's memory: {error}"
+        );
+        super::exit_now(1);
     }
 }
 
