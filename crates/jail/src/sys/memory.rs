@@ -350,7 +350,7 @@ fn move_over(from: usize, bytes: usize, to: usize) {
         let error = io::Error::last_os_error();
         let _said = writeln!(
             io::stderr(),
-            "cannot move the interpreter's memory: {error}"
+            "cannot move memory: {error}"
         );
         super::exit_now(1);
     }
