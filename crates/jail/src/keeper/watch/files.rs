@@ -4,19 +4,21 @@
 //! own folder, without following a link.
 
 use std::collections::BTreeMap;
-use std::ffi::CStr;
-use std::fs;
+use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::{fs, mem};
 
-use rustix::fs::{CWD, Dir, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, CWD, Dir, DirEntry, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use super::{numbers, read};
 
 /// Folders and fifos of our own making that are not the run's: `work` and `tmp`.
 const OURS: u32 = 2;
+/// How often folders are looked for once more in one where some were moved, or removed, just then.
+const AGAIN_MAX: u32 = 8;
 /// What an owner needs to list a folder.
 const OWNER_READS: u32 = 0o400;
 /// What an owner needs to put something into it: to write and to enter it.
@@ -29,35 +31,45 @@ pub(super) type Sizes = BTreeMap<(u64, u64), u64>;
 
 /// What is below a folder; `None` if that is more than so many files or bytes, or cannot be counted.
 ///
-/// Each folder is opened as soon as it is met, and so from its outer one: whoever moves it needs luck not to be seen.
+/// The folders in one are opened before its files are looked at, each as soon as it is met, and from its outer one: whoever
+/// moves it needs luck not to be seen.
 pub(super) fn below(folder: &Path, files_max: u32, bytes_max: u64) -> Option<Sizes> {
     let mut sizes = Sizes::new();
     let mut bytes_left = bytes_max;
-    let mut files_left = files_max.saturating_add(OURS);
-    let mut open_folders = vec![Open::new(open(CWD, folder)?)?];
+    let files_max = files_max.saturating_add(OURS);
+    let mut files_left = files_max;
+    let mut open_folders = vec![Open::new(open(CWD, folder)?, files_max)?];
     while let Some(innermost) = open_folders.last_mut() {
-        let Some(entry) = innermost.entries.next() else {
+        let Some(entry) = innermost.next_entry() else {
             open_folders.pop();
             continue;
         };
-        let entry = entry.ok()?;
-        let name = entry.file_name();
-        if [c".", c".."].contains(&name) {
-            continue;
+        let (stat, inner) = match entry? {
+            Entry::Folder(name) => match open_inner(&innermost.folder, &name)? {
+                Some((folder, stat)) => (stat, Some(folder)),
+                None => {
+                    innermost.missed_one = true;
+                    continue;
+                }
+            },
+            Entry::File(name) => match stat(&innermost.folder, &name) {
+                Ok(stat) => (stat, None),
+                Err(_) => continue, // Removed meanwhile.
+            },
+        };
+        if inner.is_some() && sizes.contains_key(&(stat.st_dev, stat.st_ino)) {
+            continue; // Seen under another name.
         }
         files_left = files_left.checked_sub(1)?;
-        let no_link = rustix::fs::AtFlags::SYMLINK_NOFOLLOW;
-        let Ok(stat) = rustix::fs::statat(&innermost.folder, name, no_link) else {
-            continue; // Removed meanwhile.
-        };
         let bytes = u64::try_from(stat.st_blocks).unwrap_or(0) * BLOCK_BYTES;
         if sizes.insert((stat.st_dev, stat.st_ino), bytes).is_none() {
             bytes_left = bytes_left.checked_sub(bytes)?;
         }
-        if FileType::from_raw_mode(stat.st_mode).is_dir()
-            && let Some(inner) = open_inner(&innermost.folder, name)?
+        if let Some(inner) = inner
+            && !is_empty_for_good(stat.st_mode)
         {
-            open_folders.push(Open::new(inner)?);
+            let inner = to_list(&inner, stat.st_mode)?;
+            open_folders.push(Open::new(inner, files_max)?);
         }
     }
     Some(sizes)
@@ -67,19 +79,92 @@ pub(super) fn below(folder: &Path, files_max: u32, bytes_max: u64) -> Option<Siz
 struct Open {
     folder: OwnedFd,
     entries: Dir,
+    /// Whether the folders in it are looked for, or what is none.
+    looks_for_folders: bool,
+    /// Whether one of them was not there any more when it was to be opened.
+    missed_one: bool,
+    /// How often it is looked for those once more, if so.
+    again_left: u32,
+    /// How many entries it can have.
+    entries_max: u32,
+    /// How many of them are left, each time they are read. Without a bound whoever makes more of them would be read for ever.
+    entries_left: u32,
+}
+
+/// What a folder has by a name.
+enum Entry {
+    Folder(CString),
+    File(CString),
 }
 
 impl Open {
-    fn new(folder: OwnedFd) -> Option<Self> {
+    fn new(folder: OwnedFd, entries_max: u32) -> Option<Self> {
         // Not opened once more, for which a folder must let itself be entered.
         let entries = Dir::new(folder.try_clone().ok()?).ok()?;
-        Some(Self { folder, entries })
+        Some(Self {
+            folder,
+            entries,
+            looks_for_folders: true,
+            missed_one: false,
+            again_left: AGAIN_MAX,
+            entries_max,
+            entries_left: entries_max,
+        })
+    }
+
+    /// The next folder in it, and when there are no more, the next of everything else; `Some(None)` if it cannot be
+    /// listed, or has too many.
+    fn next_entry(&mut self) -> Option<Option<Entry>> {
+        loop {
+            let entry = match self.entries.next() {
+                Some(Ok(entry)) => entry,
+                Some(Err(_)) => return Some(None),
+                None if self.looks_for_folders => {
+                    let again = mem::take(&mut self.missed_one) && self.again_left > 0;
+                    self.again_left -= u32::from(again);
+                    self.looks_for_folders = again;
+                    self.entries.rewind();
+                    self.entries_left = self.entries_max;
+                    continue;
+                }
+                None => return None,
+            };
+            let name = entry.file_name();
+            if [c".", c".."].contains(&name) {
+                continue;
+            }
+            let Some(left) = self.entries_left.checked_sub(1) else {
+                return Some(None);
+            };
+            self.entries_left = left;
+            if self.is_folder(&entry) != self.looks_for_folders {
+                continue;
+            }
+            let name = name.to_owned();
+            return Some(Some(if self.looks_for_folders {
+                Entry::Folder(name)
+            } else {
+                Entry::File(name)
+            }));
+        }
+    }
+
+    fn is_folder(&self, entry: &DirEntry) -> bool {
+        match entry.file_type() {
+            // Not every file system tells with the name.
+            FileType::Unknown => stat(&self.folder, entry.file_name())
+                .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode).is_dir()),
+            known => known.is_dir(),
+        }
     }
 }
 
-/// Opens a folder of the run's; `Some(None)` if it was moved or removed meanwhile or nothing can be in it, `None` if it
-/// cannot be looked into.
-fn open_inner(outer: &OwnedFd, name: &CStr) -> Option<Option<OwnedFd>> {
+fn stat(folder: &OwnedFd, name: &CStr) -> rustix::io::Result<Stat> {
+    rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)
+}
+
+/// Takes hold of a folder of the run's; `Some(None)` if it was moved or removed meanwhile, `None` if that cannot be done.
+fn open_inner(outer: &OwnedFd, name: &CStr) -> Option<Option<(OwnedFd, Stat)>> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let folder = match rustix::fs::openat(outer, name, flags, Mode::empty()) {
         Ok(folder) => folder,
@@ -88,16 +173,18 @@ fn open_inner(outer: &OwnedFd, name: &CStr) -> Option<Option<OwnedFd>> {
         // As where too many are open, one in the other.
         Err(_) => return None,
     };
-    let mode = rustix::fs::fstat(&folder).ok()?.st_mode;
-    if is_empty_for_good(mode) {
-        return Some(None);
-    }
+    let stat = rustix::fs::fstat(&folder).ok()?;
+    Some(Some((folder, stat)))
+}
+
+/// Opens a folder of the run's once more, to be listed.
+fn to_list(folder: &OwnedFd, mode: u32) -> Option<OwnedFd> {
     if mode & OWNER_READS == 0 {
         // Its owner, whom we are too, made it so. By its number: whatever is called so now may be another.
         let number = format!("/proc/self/fd/{}", folder.as_raw_fd());
         rustix::fs::chmod(number, Mode::from_raw_mode(mode | OWNER_READS)).ok()?;
     }
-    open(&folder, Path::new(".")).map(Some)
+    open(folder, Path::new("."))
 }
 
 /// Whether a folder was made with rights by which nothing can ever come into it. A run sets no modes later.
