@@ -348,10 +348,7 @@ fn move_over(from: usize, bytes: usize, to: usize) {
     // SAFETY: what takes the place of these pages, all at once, has their content and their mode.
     if unsafe { libc::mremap(from, bytes, bytes, flags, to) } == libc::MAP_FAILED {
         let error = io::Error::last_os_error();
-        let _said = writeln!(
-            io::stderr(),
-            "cannot move memory: {error}"
-        );
+        let _said = writeln!(io::stderr(), "cannot move memory: {error}");
         super::exit_now(1);
     }
 }

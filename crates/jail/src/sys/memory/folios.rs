@@ -45,7 +45,7 @@ pub(super) fn put_together(mappings: &[Mapping<'_>], huge: &[usize]) -> io::Resu
         let (mut next, end) = (start, start + bytes);
         for run in &runs {
             let size = (run.pages * PAGE).min(end - next);
-            if size == 0 {
+            if size < RUN_MIN * PAGE {
                 break;
             }
             // SAFETY: these bytes may be read, and as many written in a mapping that nobody else knows of. Until they are moved nothing
