@@ -92,7 +92,7 @@ pub fn gather_arenas() -> io::Result<()> {
 /// Makes what this process has in memory so far cheap to fork, and puts new arenas where CPython would.
 ///
 /// Memory that a fork allocates later comes in small pages: a huge one would be cleared as a whole. Ends the process
-/// if moving the interpreter's code fails half-way.
+/// if moving its memory fails half-way.
 ///
 /// # Errors
 ///
@@ -106,7 +106,7 @@ pub fn settle_memory(_proof: SingleThread) -> io::Result<()> {
     join(&mappings);
     let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
     let mappings: Vec<_> = maps.lines().filter_map(Mapping::read).collect();
-    folios::put_together(&mappings, &huge)?;
+    folios::put_together(&mappings, &huge);
     let of_all: Vec<_> = used_by_all()
         .filter_map(|at| mappings.iter().find(|m| (m.from..m.to).contains(&at)))
         .map(|mapping| mapping.name)
@@ -306,7 +306,8 @@ impl<'a> Mapping<'a> {
         let is_ready = advise(copy as usize, bytes, libc::MADV_COLLAPSE)
             && unsafe { libc::mprotect(copy.cast(), bytes, mode) } == 0;
         if is_ready {
-            move_over(copy as usize, bytes, from);
+            // SAFETY: it holds what is there, and may be read and executed as that may.
+            unsafe { move_over(copy as usize, bytes, from) };
         }
         // SAFETY: what has not moved is in use nowhere.
         unsafe { libc::munmap(room as *mut c_void, bytes + HUGE) };
@@ -342,10 +343,14 @@ impl<'a> Mapping<'a> {
 /// Puts pages in the place of others that hold the same.
 ///
 /// Ends the process if that fails: what was there may be gone, and with it whoever called.
-fn move_over(from: usize, bytes: usize, to: usize) {
+///
+/// # Safety
+///
+/// So many bytes at `from` are the caller's alone, and have the content and the mode of those at `to`.
+unsafe fn move_over(from: usize, bytes: usize, to: usize) {
     let flags = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED;
     let (from, to) = (from as *mut c_void, to as *mut c_void);
-    // SAFETY: what takes the place of these pages, all at once, has their content and their mode.
+    // SAFETY: nobody can tell the pages that take the place of these, all at once.
     if unsafe { libc::mremap(from, bytes, bytes, flags, to) } == libc::MAP_FAILED {
         let error = io::Error::last_os_error();
         let _said = writeln!(io::stderr(), "cannot move memory: {error}");

@@ -7,7 +7,7 @@
 
 use std::cmp::Reverse;
 use std::ops::Range;
-use std::{io, iter, ptr};
+use std::{iter, ptr};
 
 use super::{HUGE, Mapping, PAGE, PAGES, WORTH_HUGE, advise, map, move_over};
 
@@ -26,18 +26,18 @@ struct Run {
 /// Moves what lies in small pages of these mappings into large folios, but for what is in one of the huge pages that begin at
 /// the addresses `huge`.
 ///
-/// # Errors
-///
-/// For want of memory; nothing is changed then. Ends the process if moving fails half-way.
-pub(super) fn put_together(mappings: &[Mapping<'_>], huge: &[usize]) -> io::Result<()> {
+/// Where there is no memory for these, forks cost what they did. Ends the process if moving fails half-way.
+pub(super) fn put_together(mappings: &[Mapping<'_>], huge: &[usize]) {
     let written = mappings.iter().filter(|mapping| mapping.is_written());
     let mut runs: Vec<_> = written.flat_map(|mapping| runs_of(mapping, huge)).collect();
     runs.sort_by_key(|run| Reverse(run.pages));
     let bytes = worth_moving(&runs) * HUGE;
     if bytes == 0 {
-        return Ok(());
+        return;
     }
-    let room = map(bytes + HUGE, libc::PROT_READ | libc::PROT_WRITE)?;
+    let Ok(room) = map(bytes + HUGE, libc::PROT_READ | libc::PROT_WRITE) else {
+        return;
+    };
     let start = room.next_multiple_of(HUGE);
     if (start..start + bytes).step_by(HUGE).all(|at| {
         advise(at, HUGE, libc::MADV_POPULATE_WRITE) && advise(at, HUGE, libc::MADV_COLLAPSE)
@@ -52,13 +52,13 @@ pub(super) fn put_together(mappings: &[Mapping<'_>], huge: &[usize]) -> io::Resu
             // that matters is written where they come from: this thread is the only one, and calls nothing that allocates. (The kernel
             // may note there which processor the thread is on, and does so again at the next change.)
             unsafe { ptr::copy_nonoverlapping(run.from as *const u8, next as *mut u8, size) };
-            move_over(next, size, run.from);
+            // SAFETY: they hold what was just copied from there, and may be read and written as that may.
+            unsafe { move_over(next, size, run.from) };
             next += size;
         }
     }
     // SAFETY: what has not moved is in use nowhere.
     unsafe { libc::munmap(room as *mut libc::c_void, bytes + HUGE) };
-    Ok(())
 }
 
 /// How many large folios these runs fill; as good as fill, for the last one.
@@ -141,7 +141,7 @@ mod tests {
             offset: 0,
             name: "",
         };
-        put_together(&[mapping], &[]).unwrap();
+        put_together(&[mapping], &[]);
         for page in 0..PAGES {
             // SAFETY: as above; it may be read.
             let found = unsafe { ((from + page * PAGE) as *const usize).read_volatile() };
