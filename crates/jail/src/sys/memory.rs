@@ -22,6 +22,7 @@
 
 use std::ffi::c_void;
 use std::io::Write;
+use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{fs, io, ptr};
 
@@ -179,9 +180,9 @@ enum Page {
 
 /// What is in the pages of a huge one, which may be read.
 fn pages_of(at: usize) -> [Page; PAGES] {
+    // Not in the heap, where something may be written between here and what is done with what is found.
     let mut resident = [1_u8; PAGES];
-    // SAFETY: it writes a byte for each page. If it fails, all of them are taken to be there.
-    unsafe { libc::mincore(at as *mut c_void, HUGE, resident.as_mut_ptr()) };
+    note_resident(at, &mut resident);
     let mut from = at;
     resident.map(|resident| {
         // SAFETY: memory of this process that may be read, for as long as nothing else runs in it.
@@ -193,6 +194,14 @@ fn pages_of(at: usize) -> [Page; PAGES] {
             _ => Page::Used,
         }
     })
+}
+
+/// Sets the lowest bit for each page from here on that is there, and clears it for others; changes nothing where the kernel
+/// does not say.
+fn note_resident(from: usize, pages: &mut [u8]) {
+    let bytes = pages.len() * PAGE;
+    // SAFETY: it writes a byte for each page.
+    unsafe { libc::mincore(from as *mut c_void, bytes, pages.as_mut_ptr()) };
 }
 
 /// Lets the kernel have the pages back that are all zeroes: whoever reads there reads zeroes again.
@@ -295,22 +304,18 @@ impl<'a> Mapping<'a> {
             return;
         }
         let bytes = to - from;
-        let Ok(room) = map(bytes + HUGE, libc::PROT_READ | libc::PROT_WRITE) else {
+        let Some(room) = HugeRoom::make(bytes) else {
             return;
         };
-        let copy = room.next_multiple_of(HUGE) as *mut u8;
-        // SAFETY: these bytes may be read, and as many written in a new mapping that is larger.
+        let copy = room.start as *mut u8;
+        // SAFETY: these bytes may be read, and as many written in a new mapping.
         unsafe { ptr::copy_nonoverlapping(from as *const u8, copy, bytes) };
         let mode = libc::PROT_READ | libc::PROT_EXEC;
         // SAFETY: nobody else knows of this mapping.
-        let is_ready = advise(copy as usize, bytes, libc::MADV_COLLAPSE)
-            && unsafe { libc::mprotect(copy.cast(), bytes, mode) } == 0;
-        if is_ready {
+        if unsafe { libc::mprotect(copy.cast(), bytes, mode) } == 0 {
             // SAFETY: it holds what is there, and may be read and executed as that may.
-            unsafe { move_over(copy as usize, bytes, from) };
+            unsafe { move_over(room.start, bytes, from) };
         }
-        // SAFETY: what has not moved is in use nowhere.
-        unsafe { libc::munmap(room as *mut c_void, bytes + HUGE) };
     }
 
     /// Gives a read-only mapping of a file one page that is not the file's.
@@ -337,6 +342,34 @@ impl<'a> Mapping<'a> {
             0 => Ok(()),
             _ => Err(io::Error::last_os_error()),
         }
+    }
+}
+
+/// New memory in huge pages. What has not been moved elsewhere is given back with it.
+struct HugeRoom {
+    start: usize,
+    mapped: Range<usize>,
+}
+
+impl HugeRoom {
+    /// So many bytes, a multiple of [`HUGE`]; `None` where the kernel has no memory for that, or no huge pages.
+    fn make(bytes: usize) -> Option<Self> {
+        let from = map(bytes + HUGE, libc::PROT_READ | libc::PROT_WRITE).ok()?;
+        let room = Self {
+            start: from.next_multiple_of(HUGE),
+            mapped: from..from + bytes + HUGE,
+        };
+        let is_huge = advise(room.start, bytes, libc::MADV_POPULATE_WRITE)
+            && advise(room.start, bytes, libc::MADV_COLLAPSE);
+        is_huge.then_some(room)
+    }
+}
+
+impl Drop for HugeRoom {
+    fn drop(&mut self) {
+        let bytes = self.mapped.len();
+        // SAFETY: nobody else knows of it, and nothing has been mapped since in the place of what has moved.
+        unsafe { libc::munmap(self.mapped.start as *mut c_void, bytes) };
     }
 }
 

@@ -38,24 +38,24 @@ pub(super) fn below(folder: &Path, files_max: u32, bytes_max: u64) -> Option<Siz
     let mut bytes_left = bytes_max;
     let files_max = files_max.saturating_add(OURS);
     let mut files_left = files_max;
-    let mut open_folders = vec![Open::new(open(CWD, folder)?, files_max)?];
+    let mut open_folders = vec![Open::new(open(CWD, folder)?)?];
     while let Some(innermost) = open_folders.last_mut() {
-        let Some(entry) = innermost.next_entry() else {
+        let Some(name) = innermost.next_name(files_max) else {
             open_folders.pop();
             continue;
         };
-        let (stat, inner) = match entry? {
-            Entry::Folder(name) => match open_inner(&innermost.folder, &name)? {
-                Some((folder, stat)) => (stat, Some(folder)),
-                None => {
-                    innermost.missed_one = true;
-                    continue;
-                }
-            },
-            Entry::File(name) => match stat(&innermost.folder, &name) {
-                Ok(stat) => (stat, None),
-                Err(_) => continue, // Removed meanwhile.
-            },
+        let name = name?;
+        let (stat, inner) = if innermost.looks_for_folders {
+            let Some((inner, stat)) = open_inner(&innermost.folder, &name)? else {
+                innermost.missed_one = true;
+                continue;
+            };
+            (stat, Some(inner))
+        } else {
+            let Ok(stat) = stat(&innermost.folder, &name) else {
+                continue; // Removed meanwhile.
+            };
+            (stat, None)
         };
         if inner.is_some() && sizes.contains_key(&(stat.st_dev, stat.st_ino)) {
             continue; // Seen under another name.
@@ -68,8 +68,7 @@ pub(super) fn below(folder: &Path, files_max: u32, bytes_max: u64) -> Option<Siz
         if let Some(inner) = inner
             && !is_empty_for_good(stat.st_mode)
         {
-            let inner = to_list(&inner, stat.st_mode)?;
-            open_folders.push(Open::new(inner, files_max)?);
+            open_folders.push(Open::new(to_list(&inner, stat.st_mode)?)?);
         }
     }
     Some(sizes)
@@ -85,20 +84,12 @@ struct Open {
     missed_one: bool,
     /// How often it is looked for those once more, if so.
     again_left: u32,
-    /// How many entries it can have.
-    entries_max: u32,
-    /// How many of them are left, each time they are read. Without a bound whoever makes more of them would be read for ever.
-    entries_left: u32,
-}
-
-/// What a folder has by a name.
-enum Entry {
-    Folder(CString),
-    File(CString),
+    /// How many names were read since it was begun with.
+    read: u32,
 }
 
 impl Open {
-    fn new(folder: OwnedFd, entries_max: u32) -> Option<Self> {
+    fn new(folder: OwnedFd) -> Option<Self> {
         // Not opened once more, for which a folder must let itself be entered.
         let entries = Dir::new(folder.try_clone().ok()?).ok()?;
         Some(Self {
@@ -107,14 +98,13 @@ impl Open {
             looks_for_folders: true,
             missed_one: false,
             again_left: AGAIN_MAX,
-            entries_max,
-            entries_left: entries_max,
+            read: 0,
         })
     }
 
     /// The next folder in it, and when there are no more, the next of everything else; `Some(None)` if it cannot be
-    /// listed, or has too many.
-    fn next_entry(&mut self) -> Option<Option<Entry>> {
+    /// listed, or has more than so many: whoever makes more of them all the time would be read for ever.
+    fn next_name(&mut self, files_max: u32) -> Option<Option<CString>> {
         loop {
             let entry = match self.entries.next() {
                 Some(Ok(entry)) => entry,
@@ -124,7 +114,7 @@ impl Open {
                     self.again_left -= u32::from(again);
                     self.looks_for_folders = again;
                     self.entries.rewind();
-                    self.entries_left = self.entries_max;
+                    self.read = 0;
                     continue;
                 }
                 None => return None,
@@ -133,19 +123,13 @@ impl Open {
             if [c".", c".."].contains(&name) {
                 continue;
             }
-            let Some(left) = self.entries_left.checked_sub(1) else {
+            if self.read == files_max {
                 return Some(None);
-            };
-            self.entries_left = left;
-            if self.is_folder(&entry) != self.looks_for_folders {
-                continue;
             }
-            let name = name.to_owned();
-            return Some(Some(if self.looks_for_folders {
-                Entry::Folder(name)
-            } else {
-                Entry::File(name)
-            }));
+            self.read += 1;
+            if self.is_folder(&entry) == self.looks_for_folders {
+                return Some(Some(name.to_owned()));
+            }
         }
     }
 

@@ -9,7 +9,7 @@ use std::cmp::Reverse;
 use std::ops::Range;
 use std::{iter, ptr};
 
-use super::{HUGE, Mapping, PAGE, PAGES, WORTH_HUGE, advise, map, move_over};
+use super::{HUGE, HugeRoom, Mapping, PAGE, PAGES, WORTH_HUGE, move_over, note_resident};
 
 /// The shortest run of pages that is moved. Each becomes a mapping of its own, which costs what some 20 pages gain.
 const RUN_MIN: usize = 64;
@@ -35,30 +35,23 @@ pub(super) fn put_together(mappings: &[Mapping<'_>], huge: &[usize]) {
     if bytes == 0 {
         return;
     }
-    let Ok(room) = map(bytes + HUGE, libc::PROT_READ | libc::PROT_WRITE) else {
+    let Some(room) = HugeRoom::make(bytes) else {
         return;
     };
-    let start = room.next_multiple_of(HUGE);
-    if (start..start + bytes).step_by(HUGE).all(|at| {
-        advise(at, HUGE, libc::MADV_POPULATE_WRITE) && advise(at, HUGE, libc::MADV_COLLAPSE)
-    }) {
-        let (mut next, end) = (start, start + bytes);
-        for run in &runs {
-            let size = (run.pages * PAGE).min(end - next);
-            if size < RUN_MIN * PAGE {
-                break;
-            }
-            // SAFETY: these bytes may be read, and as many written in a mapping that nobody else knows of. Until they are moved nothing
-            // that matters is written where they come from: this thread is the only one, and calls nothing that allocates. (The kernel
-            // may note there which processor the thread is on, and does so again at the next change.)
-            unsafe { ptr::copy_nonoverlapping(run.from as *const u8, next as *mut u8, size) };
-            // SAFETY: they hold what was just copied from there, and may be read and written as that may.
-            unsafe { move_over(next, size, run.from) };
-            next += size;
+    let (mut next, end) = (room.start, room.start + bytes);
+    for run in &runs {
+        let size = (run.pages * PAGE).min(end - next);
+        if size < RUN_MIN * PAGE {
+            break;
         }
+        // SAFETY: these bytes may be read, and as many written in a mapping that nobody else knows of. Until they are moved nothing
+        // that matters is written where they come from: this thread is the only one, and calls nothing that allocates. (The kernel
+        // may note there which processor the thread is on, and does so again at the next change.)
+        unsafe { ptr::copy_nonoverlapping(run.from as *const u8, next as *mut u8, size) };
+        // SAFETY: they hold what was just copied from there, and may be read and written as that may.
+        unsafe { move_over(next, size, run.from) };
+        next += size;
     }
-    // SAFETY: what has not moved is in use nowhere.
-    unsafe { libc::munmap(room as *mut libc::c_void, bytes + HUGE) };
 }
 
 /// How many large folios these runs fill; as good as fill, for the last one.
@@ -70,9 +63,8 @@ fn worth_moving(runs: &[Run]) -> usize {
 /// The runs of a mapping that are worth being moved.
 fn runs_of(mapping: &Mapping<'_>, huge: &[usize]) -> Vec<Run> {
     let (from, to) = (mapping.from, mapping.to);
-    let mut resident = vec![0_u8; (to - from) / PAGE];
-    // SAFETY: it writes a byte for each page. If it fails, none of them is taken to be there.
-    unsafe { libc::mincore(from as *mut libc::c_void, to - from, resident.as_mut_ptr()) };
+    let mut resident = vec![1_u8; (to - from) / PAGE];
+    note_resident(from, &mut resident);
     let is_small = |at: usize| huge.binary_search(&(at / HUGE * HUGE)).is_err();
     let pages = iter::zip((from..to).step_by(PAGE), resident)
         .map(|(at, there)| there & 1 == 1 && is_small(at));
@@ -98,6 +90,7 @@ fn runs(used: impl IntoIterator<Item = bool>) -> impl Iterator<Item = Range<usiz
 
 #[cfg(test)]
 mod tests {
+    use super::super::map;
     use super::*;
 
     #[test]
