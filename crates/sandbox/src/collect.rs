@@ -1,7 +1,7 @@
 //! Hostile files, bounded bytes.
 //!
-//! Called when every process of the run is dead, so nothing moves any more. Still nothing here
-//! trusts a name, a link, a type or a size: each file is opened beneath the run's own file system
+//! Called when every process of the run is dead or its files are read-only, so nothing moves any more. Still
+//! nothing here trusts a name, a link, a type or a size: each file is opened beneath the run's own file system
 //! without following any link, and read to a bound.
 
 use std::io::Read;

@@ -431,8 +431,18 @@ impl Shared {
             FromKeeper::Ready { unit, owner } => {
                 self.unit_is_ready(unit, owner, Ends::take(frame.descriptors));
             }
-            FromKeeper::Ended { unit, exit, tally } => {
-                self.unit_ended(unit, Ok(ProgramEnd { exit, tally }));
+            FromKeeper::Ended {
+                unit,
+                exit,
+                tally,
+                read_only,
+            } => {
+                let end = ProgramEnd {
+                    exit,
+                    tally,
+                    read_only,
+                };
+                self.unit_ended(unit, Ok(end));
             }
             FromKeeper::Failed { unit, reason } => self.unit_failed(unit, reason),
             FromKeeper::Gone { unit } => {

@@ -64,6 +64,7 @@ pub(crate) async fn hand_over(unit: &mut Unit, job: &Job) -> Result<Instant, Fau
     unit.orders.send(ToKeeper::Started {
         unit: unit.id,
         at_us,
+        returns_files: !job.return_files.is_empty(),
     });
     Ok(started)
 }
@@ -125,20 +126,10 @@ pub(crate) async fn run(
     };
     let limit_hit = limit_hit(&ending, cuts);
     let files = if ending == Ending::Exited(0) && !job.return_files.is_empty() {
-        // Every process of the run must be dead before a file of it is looked at.
-        match tokio::time::timeout(GONE_MAX, &mut unit.gone).await {
-            Ok(Ok(())) => collect::collect(unit.own_box.as_fd(), job.return_files, job.collect),
-            Ok(Err(_)) => {
-                return Err(Fault::KeeperGone {
-                    doing: "ending a run",
-                });
-            }
-            Err(_) => {
-                return Err(Fault::UnitLost {
-                    reason: "it does not die".to_owned(),
-                });
-            }
+        if !ended.is_some_and(|end| end.read_only) {
+            all_gone(&mut unit).await?;
         }
+        collect::collect(unit.own_box.as_fd(), job.return_files, job.collect)
     } else {
         Vec::new()
     };
@@ -160,6 +151,19 @@ pub(crate) async fn run(
         usage,
         limit_hit,
     })
+}
+
+/// Waits until every process of the run is dead.
+async fn all_gone(unit: &mut Unit) -> Result<(), Fault> {
+    match tokio::time::timeout(GONE_MAX, &mut unit.gone).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) => Err(Fault::KeeperGone {
+            doing: "ending a run",
+        }),
+        Err(_) => Err(Fault::UnitLost {
+            reason: "it does not die".to_owned(),
+        }),
+    }
 }
 
 fn heard(
@@ -449,6 +453,7 @@ mod tests {
                 processes_peak,
                 ..Tally::default()
             },
+            read_only: false,
         };
         let wall = Duration::from_millis(2);
         for (cpu_us, processes_peak, told) in [
@@ -476,6 +481,7 @@ mod tests {
                 out_of_memory: true,
                 ..Tally::default()
             },
+            read_only: false,
         };
         assert_eq!(ending(&ended(None, Some(9))), Ending::OutOfMemory);
         assert_eq!(ending(&ended(None, Some(11))), Ending::Signalled(11));

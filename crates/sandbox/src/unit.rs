@@ -18,6 +18,8 @@ pub(crate) type Ended = Result<ProgramEnd, String>;
 pub(crate) struct ProgramEnd {
     pub(crate) exit: Exit,
     pub(crate) tally: Tally,
+    /// Its files are read-only for whatever of the run may still live.
+    pub(crate) read_only: bool,
 }
 
 /// A unit whose walls stand, in the pool or in a run. Dropping it kills everything in it.

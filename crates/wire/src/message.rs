@@ -36,6 +36,8 @@ pub enum ToKeeper {
         unit: UnitId,
         /// When, by [`monotonic_us`].
         at_us: u64,
+        /// Whether files of it will be read: [`FromKeeper::Ended`] then says whether that can be at once.
+        returns_files: bool,
     },
     /// End the unit, whatever it is doing. Answered by [`FromKeeper::Gone`].
     End {
@@ -75,6 +77,9 @@ pub enum FromKeeper {
         exit: Exit,
         /// What was counted of the run as a whole.
         tally: Tally,
+        /// Whether its files are read-only for all of them by now. Where not, or where nobody asked, they
+        /// may change until [`FromKeeper::Gone`].
+        read_only: bool,
     },
     /// Every process of the unit is dead. The last word about it.
     Gone {

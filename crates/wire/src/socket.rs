@@ -243,7 +243,7 @@ mod tests {
         drop(a);
         assert!(receive::<ToKeeper>(&b).unwrap().is_none());
         let unit = UnitId(1);
-        let unheard = send(&b, &ToKeeper::Started { unit, at_us: 0 }, &[]).unwrap_err();
+        let unheard = send(&b, &ToKeeper::End { unit }, &[]).unwrap_err();
         assert!(unheard.is_gone());
     }
 }

@@ -44,6 +44,8 @@ pub(super) struct Unit {
     pub(super) ended: bool,
     /// The server may look at its files.
     pub(super) is_lent: bool,
+    /// The server will, as soon as the program has ended and they change no more.
+    pub(super) returns_files: bool,
 }
 
 /// By what everything of a unit is ended.
@@ -186,6 +188,7 @@ impl Unit {
             cpu_us_before: 0,
             ended: false,
             is_lent: false,
+            returns_files: false,
         };
         Ok((unit, to_order))
     }
@@ -236,6 +239,18 @@ impl Unit {
             alone: self.pid.filter(|_| is_alone),
             files: self.files(id, ground),
         })
+    }
+
+    /// Lets nothing of the run change its files any more, where they are a file system of their own and no
+    /// process has one of them open to write to it; whether that is so.
+    ///
+    /// A request waits for it: the last of the run may take a millisecond to die.
+    pub(super) fn make_files_read_only(&self) -> bool {
+        match self.life {
+            Life::Init(_) => template::make_read_only(&self.own_box).is_ok(),
+            // A folder among the host's, or no process of it is left.
+            Life::Group(_) | Life::Sandbox(_) => false,
+        }
     }
 
     /// Kills every process of the unit; `epoll` is where its preparation is heard of.
@@ -447,6 +462,7 @@ mod tests {
             cpu_us_before: 0,
             ended: false,
             is_lent: false,
+            returns_files: false,
         };
         let mut dead = unit(Phase::Dead);
         dead.kill(&epoll);

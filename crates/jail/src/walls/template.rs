@@ -38,7 +38,7 @@ use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::CWD;
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MountPropagationFlags, MoveMountFlags,
+    FsMountFlags, FsOpenFlags, FsPickFlags, MountAttrFlags, MountPropagationFlags, MoveMountFlags,
     OpenTreeFlags, UnmountFlags,
 };
 use wire::Runtime;
@@ -275,6 +275,20 @@ pub fn make_box(user: u32, bytes_max: u64, files_max: u32) -> Result<OwnedFd, Wa
         ("uid", &user),
         ("gid", &user),
     ])
+}
+
+/// Makes the file system of one run read-only, by whatever mount it is reached, for good: nobody in the run
+/// has the privilege to undo that.
+///
+/// # Errors
+///
+/// The kernel's: `EBUSY` where a process can still write to a file of it that it has open or mapped, or has
+/// one open that has no name any more.
+pub fn make_read_only(own_box: &OwnedFd) -> rustix::io::Result<()> {
+    let flags = FsPickFlags::FSPICK_CLOEXEC | FsPickFlags::FSPICK_EMPTY_PATH;
+    let context = rustix::mount::fspick(own_box, "", flags)?;
+    rustix::mount::fsconfig_set_flag(&context, "ro")?;
+    rustix::mount::fsconfig_reconfigure(&context)
 }
 
 fn tmpfs(options: &[(&str, &str)]) -> Result<OwnedFd, WallError> {
@@ -546,4 +560,51 @@ fn find(folder: &Path, file: &OsStr) -> Option<PathBuf> {
         .flatten()
         .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
         .find_map(|entry| find(&entry.path(), file))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use rustix::fs::{AtFlags, Mode, OFlags};
+    use rustix::io::Errno;
+
+    use super::*;
+
+    /// Says so where this user may make no file system.
+    fn skipped(error: &WallError) -> bool {
+        let lacks = error.source.kind() == io::ErrorKind::PermissionDenied;
+        if lacks {
+            drop(writeln!(io::stderr(), "skipped: read-only box: {error}"));
+        }
+        lacks
+    }
+
+    #[test]
+    fn a_box_becomes_read_only_when_nobody_can_write_to_it_and_not_before() {
+        let own_box = match make_box(0, 1 << 20, 10) {
+            Ok(own_box) => own_box,
+            Err(error) => return assert!(skipped(&error), "{error}"),
+        };
+        let open = |flags| rustix::fs::openat(&own_box, "file", flags, Mode::from_raw_mode(0o600));
+
+        let written = open(OFlags::CREATE | OFlags::WRONLY).unwrap();
+        assert_eq!(make_read_only(&own_box), Err(Errno::BUSY));
+        assert_eq!(rustix::io::write(&written, b"mine"), Ok(4));
+        drop(written);
+
+        let nameless = open(OFlags::RDONLY).unwrap();
+        rustix::fs::unlinkat(&own_box, "file", AtFlags::empty()).unwrap();
+        assert_eq!(make_read_only(&own_box), Err(Errno::BUSY));
+        drop(nameless);
+
+        drop(open(OFlags::CREATE | OFlags::WRONLY).unwrap());
+        let read = open(OFlags::RDONLY).unwrap();
+        assert_eq!(make_read_only(&own_box), Ok(()));
+        assert_eq!(open(OFlags::WRONLY).unwrap_err(), Errno::ROFS);
+        let mode = Mode::from_raw_mode(0o777);
+        assert_eq!(rustix::fs::fchmod(&read, mode), Err(Errno::ROFS));
+        let removed = rustix::fs::unlinkat(&own_box, "file", AtFlags::empty());
+        assert_eq!(removed, Err(Errno::ROFS));
+    }
 }

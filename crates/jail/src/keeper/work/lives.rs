@@ -446,6 +446,7 @@ impl Keeper {
             unit: id,
             exit: Exit { cpu_us, ..exit },
             tally,
+            read_only: unit.returns_files && unit.make_files_read_only(),
         };
         // The server first: a request waits for it.
         let told = wire::send(self.server, &ended, &[]);

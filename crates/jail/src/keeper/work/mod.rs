@@ -279,11 +279,16 @@ impl Keeper {
         match frame.message {
             ToKeeper::Setup(_) => {}
             ToKeeper::Warm { unit, kind } => return self.warm(unit, kind),
-            ToKeeper::Started { unit, at_us } => {
+            ToKeeper::Started {
+                unit,
+                at_us,
+                returns_files,
+            } => {
                 if let Some((unit, _)) = self.units.get_mut(&unit)
                     && matches!(unit.phase, Phase::Ready)
                 {
                     unit.phase = Phase::Running;
+                    unit.returns_files = returns_files;
                     unit.begin_to_count(Some(at_us));
                 }
             }
