@@ -12,6 +12,8 @@ import sys
 
 FOLDER = os.path.dirname(__file__)
 CONTROL_FD = 3
+# What `hognose_become_unit` returns in forks.
+IN_UNIT, IN_TRIAL = 1, 2
 
 
 class Walls:
@@ -37,12 +39,14 @@ class Walls:
         """Before anything is imported: what forks share is to be cheap to fork."""
         self._check(self._library.hognose_gather())
 
-    def become_unit(self, control_fd):
+    def become_unit(self, control_fd, try_out):
         """Returns `True` in each unit, behind its walls, and `False` when the keeper is gone."""
         self._check(self._library.hognose_open(*self._limits))
         answer = self._become_unit()
         # In a unit from here on: the less is touched, the less is copied.
-        return answer == 1 or bool(self._check(answer))
+        if answer == IN_TRIAL:
+            try_out(self._library.hognose_end_trial)
+        return answer == IN_UNIT or bool(self._check(answer))
 
     @staticmethod
     def _check(answer):
@@ -58,7 +62,7 @@ class WallsAlone(Walls):
     def gather(self):
         pass
 
-    def become_unit(self, control_fd):
+    def become_unit(self, control_fd, try_out):
         self._library.hognose_stand_alone.argtypes = self._library.hognose_open.argtypes[:5]
         self._check(self._library.hognose_stand_alone(*self._limits[:5]))
         return True

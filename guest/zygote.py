@@ -6,11 +6,13 @@ ever reaches it. It runs no caller's code and reads nothing that a run wrote. Ea
     keeper ──control_fd──► walls.become_unit ─► fork ─┬─ parent: tells the keeper, and again
                                                       └─ child:  raises every wall, returns; unit.run(3)
 
-`walls` is the jail's: it must have `become_unit(control_fd)`, which returns `True` in every fork that the
-keeper wants, with every wall around it, and `False` when the keeper is gone; and may have `descriptors`,
-the numbers it keeps open in the zygote beside `control_fd`.
+`walls` is the jail's: it must have `become_unit(control_fd, try_out)`, which returns `True` in every fork that the
+keeper wants, with every wall around it, and `False` when the keeper is gone. In a fork that nobody else knows of it
+may call `try_out(end)` first, which plays the program that waits at descriptor 3 and then calls `end`. It
+may have `descriptors`, the numbers it keeps open in the zygote beside `control_fd`.
 """
 
+import functools
 import gc
 import os
 import signal
@@ -34,10 +36,10 @@ def serve(walls, control_fd, imports_public=guard.PUBLIC_IMPORTS):
     if trouble:
         sys.stderr.write(f"the zygote is not fit to fork: {trouble}\n")
         os._exit(EXIT_NOT_SETTLED)
-    run = unit.run
+    run, try_out = unit.run, functools.partial(unit.try_out, JOB_FD)
     # After the freeze, so that what refers to it is young when the program ends.
     unit.lay_out_main()
-    if walls.become_unit(control_fd):
+    if walls.become_unit(control_fd, try_out):
         del walls  # The library's door to native code is nothing for a program to find.
         try:
             run(JOB_FD)

@@ -33,7 +33,7 @@ for name in ('guard', 'unit', 'zygote'): module = load(name, folder)
 import array, os, socket
 class Walls:
     def __init__(self): self.descriptors = {control}; self.socket = socket.socket(fileno=os.dup(control)); self.descriptors.add(self.socket.fileno())
-    def become_unit(self, control_fd):
+    def become_unit(self, control_fd, try_out):
         while True:
             data, ancillary, _, _ = self.socket.recvmsg(4096, 1024)
             if not data: return False

@@ -1,4 +1,4 @@
-//! The walls as the interpreter loads them: a shared library with four functions.
+//! The walls as the interpreter loads them: a shared library with five functions.
 //!
 //! `guest/main.py` calls them through `ctypes`; they take and return numbers only. The state lives
 //! here, one zygote a process. What they do is [`jail::zygote`]'s. Each returns a negative number
@@ -13,7 +13,7 @@ use std::io::Write;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jail::walls::WallError;
-use jail::zygote::Zygote;
+use jail::zygote::{Process, Zygote};
 use wire::Limits;
 
 /// Apart from the interpreter's heap: what the zygote writes between two forks breaks the huge pages
@@ -30,7 +30,7 @@ pub extern "C" fn hognose_gather() -> c_int {
     answer(jail::zygote::gather().map(|()| 0))
 }
 
-/// Everything is imported: tells the keeper. The numbers are those of [`wire::Limits`], in its
+/// Everything is imported: settles it. The numbers are those of [`wire::Limits`], in its
 /// order, and the most private bytes of a process (0 where a cgroup bounds the run).
 #[unsafe(no_mangle)]
 pub extern "C" fn hognose_open(
@@ -55,12 +55,27 @@ pub extern "C" fn hognose_open(
     }))
 }
 
-/// Forks units: 1 in each of them, behind its walls; 0 in the zygote when the keeper is gone.
+/// Tells the keeper, and forks units: 1 in each of them, behind its walls; 0 in the zygote when the keeper is gone.
+///
+/// 2 in a fork on trial, which plays a program as units do and then calls [`hognose_end_trial`].
 #[unsafe(no_mangle)]
 pub extern "C" fn hognose_become_unit() -> c_int {
     let mut zygote = hold();
     let zygote = zygote.as_mut();
-    zygote.map_or(-1, |zygote| answer(zygote.become_unit().map(c_int::from)))
+    zygote.map_or(-1, |zygote| {
+        answer(zygote.become_unit().map(|process| match process {
+            Process::Zygote => 0,
+            Process::Unit => 1,
+            Process::Trial => 2,
+        }))
+    })
+}
+
+/// Ends a fork on trial.
+#[unsafe(no_mangle)]
+pub extern "C" fn hognose_end_trial() -> c_int {
+    let mut zygote = hold();
+    zygote.as_mut().map_or(-1, |zygote| zygote.end_trial())
 }
 
 /// Raises the walls on a unit that is alone in a sandbox: nothing is forked. The numbers are those of

@@ -3,6 +3,8 @@
 //! It runs inside the interpreter, called by `guest/zygote.py`: [`Zygote::become_unit`] returns in
 //! the units only. Everything it reads comes from the keeper, its inits or the kernel; nothing from a run.
 
+mod trial;
+
 use std::collections::HashMap;
 use std::os::fd::{AsFd, BorrowedFd, IntoRawFd, OwnedFd};
 use std::path::PathBuf;
@@ -12,8 +14,9 @@ use rustix::process::{Pid, PidfdFlags, Signal};
 use rustix::thread::LinkNameSpaceType;
 use wire::{Frame, FromZygote, Ground, Limits, Members, Tier, ToZygote, UnitId};
 
+use self::trial::{Side, Trial};
 use crate::confine::{self, Entry, Place, Walls};
-use crate::sys::{self, SingleThread};
+use crate::sys::{self, Pins, SingleThread};
 use crate::walls::landlock::Grant;
 use crate::walls::seccomp::Filter;
 use crate::walls::{Doing, WallError, verify_no_interface};
@@ -30,12 +33,35 @@ pub struct Zygote {
     /// Nothing of a caller's runs in a zygote, so that nothing starts a thread after this was seen.
     proof: SingleThread,
     control: BorrowedFd<'static>,
+    stage: Stage,
     tier: Tier,
     walls: Walls,
     /// Units that live, by process number, with the descriptor that tells of their death.
     living: HashMap<i32, (UnitId, OwnedFd)>,
     /// For what the keeper says. A thread's own room is noted in the interpreter's heap.
     room: Vec<u8>,
+}
+
+/// How far it is.
+#[derive(Debug)]
+enum Stage {
+    /// Its memory lies where it will. Where huge pages begin, in order.
+    Settled { huge: Vec<usize> },
+    /// This is a fork of it that plays a program on trial.
+    OnTrial(Trial),
+    /// It forks units.
+    Forking { _pins: Option<Pins> },
+}
+
+/// What a call of [`Zygote::become_unit`] returned in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Process {
+    /// The zygote; the keeper is gone.
+    Zygote,
+    /// A unit, with every wall around it.
+    Unit,
+    /// A fork that is to play a program as units do, from [`confine::JOB`], and then to call [`Zygote::end_trial`].
+    Trial,
 }
 
 /// Before anything is imported: lets the interpreter's memory be cheap to fork.
@@ -48,14 +74,14 @@ pub fn gather() -> Result<(), WallError> {
 }
 
 impl Zygote {
-    /// Tells the keeper that everything is imported.
+    /// Settles what was imported, and hears what its units stand on.
     ///
     /// # Errors
     ///
     /// If the keeper's socket is not there, or the interpreter started threads.
     pub fn new(limits: Limits, data_bytes_max: Option<u64>) -> Result<Self, WallError> {
         let proof = SingleThread::assert().doing("check that the zygote has one thread")?;
-        sys::settle_memory(proof).doing("settle the interpreter's memory")?;
+        let huge = sys::settle_memory(proof).doing("settle the interpreter's memory")?;
         let control = sys::inherited(CONTROL).doing("find the keeper's socket")?;
         let (tier, grants) = match hear_ground(control)? {
             Ground::Native => {
@@ -76,29 +102,39 @@ impl Zygote {
             grants,
             zygote: rustix::process::getpid(),
         };
-        let zygote = Self {
+        Ok(Self {
             proof,
             control,
+            stage: Stage::Settled { huge },
             tier,
             walls,
             living: HashMap::new(),
             room: vec![0; wire::FRAME_BYTES_MAX],
-        };
-        zygote.walls.filter.raise_in_zygote()?;
-        zygote.tell(&FromZygote::Waiting)?;
-        Ok(zygote)
+        })
     }
 
-    /// Forks a unit whenever the keeper wants one, reporting deaths meanwhile.
+    /// Finds out what units write to, tells the keeper that it waits, and forks a unit whenever the keeper wants one,
+    /// reporting deaths meanwhile.
     ///
-    /// Returns `true` in each unit, with every wall around it, and `false` in the zygote when the
-    /// keeper is gone. In between the zygote runs nothing of the interpreter's: what that writes
-    /// after a fork, the kernel has to copy, and breaks the huge page around it.
+    /// Returns in one of these forks, or in the zygote when the keeper is gone. In between the zygote runs nothing
+    /// of the interpreter's: what that writes after a fork, the kernel has to copy, and breaks the huge page
+    /// around it.
     ///
     /// # Errors
     ///
     /// Where the zygote can go on no longer.
-    pub fn become_unit(&mut self) -> Result<bool, WallError> {
+    pub fn become_unit(&mut self) -> Result<Process, WallError> {
+        if let Stage::Settled { huge } = &self.stage {
+            match pin_what_units_write(self.proof, huge) {
+                Pinned::OnTrial(trial) => {
+                    self.stage = Stage::OnTrial(trial);
+                    return Ok(Process::Trial);
+                }
+                Pinned::Done(pins) => self.stage = Stage::Forking { _pins: pins },
+            }
+            self.walls.filter.raise_in_zygote()?;
+            self.tell(&FromZygote::Waiting)?;
+        }
         while let Some((unit, entry)) = self.wait()? {
             match sys::fork(self.proof) {
                 Ok(Some(pid)) => self.forked(unit, pid, entry.place)?,
@@ -107,7 +143,7 @@ impl Zygote {
                         // The keeper knows which wall it was.
                         sys::exit_now(EXIT_WALL_NOT_RAISED);
                     }
-                    return Ok(true);
+                    return Ok(Process::Unit);
                 }
                 Err(error) => self.tell(&FromZygote::Failed {
                     unit,
@@ -115,7 +151,16 @@ impl Zygote {
                 })?,
             }
         }
-        Ok(false)
+        Ok(Process::Zygote)
+    }
+
+    /// Ends a fork on trial, whose program has ended.
+    pub fn end_trial(&mut self) -> ! {
+        if let Stage::OnTrial(trial) = &mut self.stage {
+            trial.end();
+        }
+        // It is no such fork.
+        sys::exit_now(EXIT_WALL_NOT_RAISED)
     }
 
     /// Waits until a unit is wanted; `None` when the keeper is gone.
@@ -286,6 +331,28 @@ impl Zygote {
             told => told.map_err(std::io::Error::other).doing("tell the keeper"),
         }
     }
+}
+
+/// What came of it, and where.
+enum Pinned {
+    /// In the zygote. Without pins forks cost more, and nothing else is different.
+    Done(Option<Pins>),
+    /// In the fork.
+    OnTrial(Trial),
+}
+
+/// Has the pages pinned that a unit writes to, as far as the host allows.
+fn pin_what_units_write(proof: SingleThread, huge: &[usize]) -> Pinned {
+    let Some(pins) = Pins::open() else {
+        return Pinned::Done(None);
+    };
+    let pages = match trial::begin(proof) {
+        Ok(Side::Trial(trial)) => return Pinned::OnTrial(trial),
+        Ok(Side::Zygote(pages)) => pages,
+        Err(_) => return Pinned::Done(None),
+    };
+    let pinned = pins.pin(proof, &pages, huge);
+    Pinned::Done(pinned.is_ok().then_some(pins))
 }
 
 /// What the keeper says first.

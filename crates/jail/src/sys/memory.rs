@@ -5,7 +5,7 @@
 //! entry for 512. So the interpreter's arenas lie together, aligned, and are made huge once they
 //! hold what all forks share: fork and exit of an interpreter with every library went from 2.8 to
 //! 1.35 ms, of one with the core modules from 0.91 to 0.68 ms. Small pages that are left are [put together](folios) in large
-//! folios, whose entries the kernel copies in batches.
+//! folios, whose entries the kernel copies in batches. What every unit writes to is [pinned](pins), so that the fork copies it.
 //!
 //! Of a file's pages a fork copies no entries, and then meets a fault for every sixteen that it
 //! touches, eighty in all. The kernel does copy them where the mapping has a page of its own, so
@@ -29,6 +29,9 @@ use std::{fs, io, ptr};
 use super::SingleThread;
 
 mod folios;
+mod pins;
+
+pub use pins::{PAGES_PINNED_MAX, Pins, pages_written};
 
 /// Size of a huge page. Bytes; the same on x86-64 and on ARM with pages of 4 KiB.
 const HUGE: usize = 2 << 20;
@@ -93,12 +96,12 @@ pub fn gather_arenas() -> io::Result<()> {
 /// Makes what this process has in memory so far cheap to fork, and puts new arenas where CPython would.
 ///
 /// Memory that a fork allocates later comes in small pages: a huge one would be cleared as a whole. Ends the process
-/// if moving its memory fails half-way.
+/// if moving its memory fails half-way. Says where the huge pages begin, in order.
 ///
 /// # Errors
 ///
 /// Where code could not be made read-only again; the process must end then.
-pub fn settle_memory(_proof: SingleThread) -> io::Result<()> {
+pub fn settle_memory(_proof: SingleThread) -> io::Result<Vec<usize>> {
     close_region();
     extend_heap();
     let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
@@ -116,7 +119,7 @@ pub fn settle_memory(_proof: SingleThread) -> io::Result<()> {
         mapping.take_a_page()?;
         mapping.take_huge_pages();
     }
-    Ok(())
+    Ok(huge)
 }
 
 fn close_region() {

@@ -1,0 +1,212 @@
+//! Pages that every unit writes to, which the fork itself copies.
+//!
+//! A page that a fork writes to is copied for it, and a fault for each is most of what that costs: 4 µs of a processor, and 1.5 µs
+//! where the fork has copied it before (Linux 6.18, a virtual machine). The kernel copies at once what is pinned, since a device might
+//! write there for the process that forks (`copy_present_page`, since Linux 5.9). Nothing else that
+//! pins is open to everybody, so the pages are registered as buffers of an `io_uring` that is never enabled, and on which nothing
+//! is ever submitted. A unit closes its copy with all other descriptors.
+//!
+//! A large folio is copied as a whole if one page of it is pinned, so that each page becomes a small one first: while a fork has it as
+//! well, to write to it makes the kernel give this process a new one.
+//!
+//! Where there is no `io_uring`, as in most containers, nothing is pinned, and forks cost what they did.
+
+use std::ffi::c_void;
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt;
+use std::{fs, io};
+
+use rustix::io_uring::{
+    IoringRegisterOp, IoringSetupFlags, io_uring_params, io_uring_register, io_uring_setup,
+};
+use rustix::pipe::PipeFlags;
+use rustix::process::{Pid, WaitOptions};
+
+use super::{HUGE, Mapping, PAGE};
+use crate::sys::{self, SingleThread};
+
+/// Most pages that are pinned. A unit of each kind writes to 150 to 250.
+pub const PAGES_PINNED_MAX: usize = 1024;
+/// How many pages of a huge one must be written to for it to be broken up for all forks. Each fork has then 512 entries to
+/// copy that it would otherwise get when it breaks it up by itself, at the price of two or three faults.
+const WORTH_BREAKING: usize = 3;
+
+/// Bits of an entry in `/proc/PID/pagemap`.
+const PRESENT: u64 = 1 << 63;
+const OF_A_FILE: u64 = 1 << 61;
+const MAPPED_ONCE: u64 = 1 << 56;
+
+/// What keeps pages pinned for as long as it is open.
+#[derive(Debug)]
+pub struct Pins(OwnedFd);
+
+impl Pins {
+    /// `None` where this process may have no `io_uring`.
+    #[must_use]
+    pub fn open() -> Option<Self> {
+        let mut parameters = io_uring_params::default();
+        parameters.flags = IoringSetupFlags::R_DISABLED;
+        // SAFETY: its rings are never mapped and it is never enabled, so that it does nothing by itself.
+        unsafe { io_uring_setup(1, &mut parameters) }.ok().map(Self)
+    }
+
+    /// Pins the pages at these addresses, as [`pages_written`] gave them in a fork of this process. `huge` is where the huge pages begin,
+    /// in order. What was not pinned will be copied when it is written to.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's: no more processes, or less memory may be locked.
+    pub fn pin(&self, proof: SingleThread, pages: &[usize], huge: &[usize]) -> io::Result<()> {
+        let maps = fs::read_to_string("/proc/self/maps")?;
+        let own: Vec<_> = maps
+            .lines()
+            .filter_map(Mapping::read)
+            .filter(|mapping| mapping.mode == "rw-p")
+            .collect();
+        let is_own = |page: &usize| {
+            let mut own = own.iter();
+            page.is_multiple_of(PAGE) && own.any(|own| (own.from..own.to).contains(page))
+        };
+        let pages: Vec<_> = worth_pinning(pages, huge).filter(is_own).collect();
+        {
+            let _shared = SharedMemory::with_a_fork(proof)?;
+            for page in &pages {
+                let byte = *page as *mut u8;
+                // SAFETY: it lies in a mapping that may be read and is this process's alone.
+                let value = unsafe { byte.read_volatile() };
+                // SAFETY: it may be written, too, keeps its value, and no other thread is there.
+                unsafe { byte.write_volatile(value) };
+            }
+        }
+        self.register(&pages)
+    }
+
+    fn register(&self, pages: &[usize]) -> io::Result<()> {
+        let buffer = |page: &usize| libc::iovec {
+            iov_base: *page as *mut c_void,
+            iov_len: PAGE,
+        };
+        let buffers: Vec<_> = pages.iter().map(buffer).collect();
+        let count = u32::try_from(buffers.len()).unwrap_or(0);
+        let operation = IoringRegisterOp::RegisterBuffers;
+        // SAFETY: so many buffers, which the kernel only pins: nothing is ever submitted that reads or writes one.
+        unsafe { io_uring_register(&self.0, operation, buffers.as_ptr().cast(), count) }?;
+        Ok(())
+    }
+}
+
+/// A fork that does nothing but have the same memory, until this is dropped.
+struct SharedMemory {
+    fork: Option<Pid>,
+    /// The fork ends with it.
+    alive: Option<OwnedFd>,
+}
+
+impl SharedMemory {
+    fn with_a_fork(proof: SingleThread) -> io::Result<Self> {
+        let (end, alive) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
+        match sys::fork(proof)? {
+            Some(pid) => Ok(Self {
+                fork: Pid::from_raw(pid),
+                alive: Some(alive),
+            }),
+            None => {
+                drop(alive);
+                let _ended = rustix::io::read(&end, &mut [0; 1]);
+                sys::exit_now(0)
+            }
+        }
+    }
+}
+
+impl Drop for SharedMemory {
+    fn drop(&mut self) {
+        drop(self.alive.take());
+        let _reaped = rustix::process::waitpid(self.fork, WaitOptions::empty());
+    }
+}
+
+/// What a fork has written to since it began: where pages of its own begin, in order, so many at most. Empty where the kernel
+/// does not tell.
+#[must_use]
+pub fn pages_written() -> Vec<usize> {
+    let mut written = Vec::new();
+    let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    let Ok(pagemap) = File::open("/proc/self/pagemap") else {
+        return written;
+    };
+    let mappings = maps.lines().filter_map(Mapping::read);
+    for mapping in mappings.filter(|mapping| mapping.mode == "rw-p") {
+        let pages = (mapping.from..mapping.to).step_by(PAGE);
+        let mut entries = vec![0; pages.len() * 8];
+        let at = u64::try_from(mapping.from / PAGE * 8).unwrap_or(u64::MAX);
+        if pagemap.read_exact_at(&mut entries, at).is_ok() {
+            let entries = entries.as_chunks::<8>().0.iter();
+            let pages = pages.zip(entries.map(|entry| u64::from_ne_bytes(*entry)));
+            let own = pages.filter(|(_, entry)| is_own(*entry));
+            written.extend(own.map(|(page, _)| page));
+        }
+    }
+    written.truncate(PAGES_PINNED_MAX);
+    written
+}
+
+const fn is_own(entry: u64) -> bool {
+    entry & (PRESENT | OF_A_FILE | MAPPED_ONCE) == PRESENT | MAPPED_ONCE
+}
+
+/// Those that are not in a huge page, or in one that is written to often enough.
+fn worth_pinning(pages: &[usize], huge: &[usize]) -> impl Iterator<Item = usize> {
+    let of = |page: &usize| page / HUGE * HUGE;
+    pages
+        .chunk_by(move |one, next| of(one) == of(next))
+        .filter(move |pages| {
+            let is_huge = |page| huge.binary_search(&of(page)).is_ok();
+            pages.len() >= WORTH_BREAKING || !pages.first().is_some_and(is_huge)
+        })
+        .flatten()
+        .copied()
+        .take(PAGES_PINNED_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_of_ones_own_is_there_and_nobody_elses() {
+        assert!(is_own(PRESENT | MAPPED_ONCE | 0x1234));
+        for entry in [0, PRESENT, MAPPED_ONCE, PRESENT | MAPPED_ONCE | OF_A_FILE] {
+            assert!(!is_own(entry), "{entry:x}");
+        }
+    }
+
+    #[test]
+    fn a_huge_page_is_broken_up_for_several_pages_only() {
+        let in_huge =
+            |huge: usize, pages: usize| (0..pages).map(move |page| huge * HUGE + page * PAGE);
+        let few = WORTH_BREAKING - 1;
+        let written: Vec<_> = in_huge(1, few)
+            .chain(in_huge(2, WORTH_BREAKING))
+            .chain(in_huge(3, 1))
+            .collect();
+        let pinned: Vec<_> = worth_pinning(&written, &[HUGE, 2 * HUGE]).collect();
+        let expected: Vec<_> = in_huge(2, WORTH_BREAKING).chain(in_huge(3, 1)).collect();
+        assert_eq!(pinned, expected);
+    }
+
+    #[test]
+    fn what_was_just_written_is_told() {
+        let mut own = vec![0_u8; 3 * PAGE];
+        own.fill(1);
+        let written = pages_written();
+        let page = (own.as_ptr() as usize).next_multiple_of(PAGE);
+        assert!(
+            written.is_empty()
+                || written.binary_search(&page).is_ok()
+                || written.len() == PAGES_PINNED_MAX
+        );
+        assert!(written.is_sorted() && written.len() <= PAGES_PINNED_MAX);
+    }
+}

@@ -1,0 +1,92 @@
+//! A program is played once in a fork that nobody but its zygote knows of, to find which pages a unit writes to.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
+
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::pipe::PipeFlags;
+use rustix::process::{Pid, Signal, WaitOptions};
+
+use crate::confine;
+use crate::sys::{self, PAGES_PINNED_MAX, SingleThread};
+
+/// The program: what it writes to every other writes to as well.
+const PROGRAM: &str = "print(1)";
+/// Longest that the zygote waits for its end. It takes a few milliseconds.
+const TRIAL_MAX: Timespec = Timespec {
+    tv_sec: 10,
+    tv_nsec: 0,
+};
+
+/// On which side of the fork this is.
+pub(super) enum Side {
+    /// In it: the job waits where a unit has it.
+    Trial(Trial),
+    /// In the zygote: where the pages begin that were written to.
+    Zygote(Vec<usize>),
+}
+
+/// The fork, until it has told.
+#[derive(Debug)]
+pub(super) struct Trial {
+    told: File,
+}
+
+/// Forks, and in the zygote waits until the fork has told and ended.
+///
+/// # Errors
+///
+/// The kernel's. In the fork there are none.
+pub(super) fn begin(proof: SingleThread) -> io::Result<Side> {
+    let (job, mut giver) = pipe()?;
+    let head = wire::job::head(PROGRAM, false).unwrap_or_default();
+    giver.write_all(&[&head, PROGRAM.as_bytes()].concat())?;
+    let (mut heard, told) = pipe()?;
+    let Some(fork) = sys::fork(proof)? else {
+        return Ok(Side::Trial(Trial::enter(&job, told)));
+    };
+    drop((job, told));
+    let fork = Pid::from_raw(fork);
+    let mut polled = [PollFd::new(&heard, PollFlags::IN)];
+    let is_over = rustix::event::poll(&mut polled, Some(&TRIAL_MAX)).is_ok_and(|ready| ready > 0);
+    if let Some(fork) = fork.filter(|_| !is_over) {
+        // Our own child, not reaped yet.
+        let _killed = rustix::process::kill_process(fork, Signal::KILL);
+    }
+    let _reaped = rustix::process::waitpid(fork, WaitOptions::empty())?;
+    let mut pages = vec![0; PAGES_PINNED_MAX * size_of::<usize>()];
+    let count = heard.read(&mut pages)?;
+    let pages = pages.get(..count).unwrap_or_default();
+    let (pages, _) = pages.as_chunks();
+    Ok(Side::Zygote(
+        pages
+            .iter()
+            .map(|page| usize::from_ne_bytes(*page))
+            .collect(),
+    ))
+}
+
+fn pipe() -> io::Result<(File, File)> {
+    let (from, to) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
+    Ok((from.into(), to.into()))
+}
+
+impl Trial {
+    fn enter(job: &File, told: File) -> Self {
+        let dies_with_zygote =
+            rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).is_ok();
+        if !dies_with_zygote || sys::place_at(job.as_fd(), confine::JOB).is_err() {
+            sys::exit_now(1);
+        }
+        Self { told }
+    }
+
+    /// Tells which pages were written to, and ends the fork.
+    pub(super) fn end(&mut self) -> ! {
+        let pages = sys::pages_written();
+        let bytes: Vec<u8> = pages.iter().flat_map(|page| page.to_ne_bytes()).collect();
+        let told = self.told.write_all(&bytes);
+        sys::exit_now(i32::from(told.is_err()))
+    }
+}
