@@ -25,8 +25,8 @@ mod setup;
 mod socket;
 
 pub use message::{
-    Exit, Files, FromInit, FromKeeper, FromWatch, FromZygote, Ground, Members, Over, Run, Tally,
-    ToKeeper, ToWatch, ToZygote, UnitId, Wall, monotonic_us,
+    Exit, Files, FromInit, FromKeeper, FromWatch, FromZygote, Ground, LocksSeen, Members, Over,
+    Run, Tally, ToKeeper, ToWatch, ToZygote, UnitId, Wall, monotonic_us,
 };
 pub use setup::{Kind, Limits, Runtime, Setup, Tier};
 pub use socket::{

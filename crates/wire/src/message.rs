@@ -239,6 +239,13 @@ pub enum FromWatch {
     },
 }
 
+/// What a process that counted locks tells the keeper.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LocksSeen {
+    /// The runs that have too many.
+    pub over: Vec<Members>,
+}
+
 /// What a run has too much of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Over {

@@ -5,22 +5,97 @@
 //! filter sees to it that each record lock has an owner there: no locks of open file descriptions, and no
 //! descriptors shared by processes, whose locks stay when their owner has gone. A `flock` whose owner has
 //! gone is not in the list.
+//!
+//! Whoever opens the list for reading waits for a grace period of the kernel's, 4 to 8 ms on a machine that does
+//! little else, so that a process of its own reads it: the keeper has ends of programs to tell meanwhile. And it does so only
+//! for runs that have gone on for a while, which most never do.
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+use wire::{LocksSeen, Members, Tier};
+
+use super::watch;
+use crate::sys::{self, Side, SingleThread};
+use crate::walls::{Doing, WallError};
 
 /// Most locks of a run; a database of sqlite3 has some ten.
-pub(super) const LOCKS_MAX: usize = 512;
+const LOCKS_MAX: usize = 512;
 /// Fewest for which a run has to make room where there are more than are read: it is one of those that
 /// fill the list, and not one whose few stand beside them.
-pub(super) const LOCKS_MANY: usize = 64;
+const LOCKS_MANY: usize = 64;
 /// Most that is read of the kernel's list. Bytes; a line has about sixty.
 const LIST_BYTES_MAX: u64 = 1 << 20;
 
+/// Longest time for one look; then the keeper looks itself.
+const LOOK_MAX: Duration = Duration::from_secs(2);
+
+/// The keeper's side of a process that looks once.
+#[derive(Debug)]
+pub(super) struct Look {
+    pub(super) socket: OwnedFd,
+    began: Instant,
+}
+
+impl Look {
+    /// Starts the process.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's.
+    pub(super) fn begin(proof: SingleThread, tier: Tier) -> Result<Self, WallError> {
+        let (socket, end) = wire::pair().doing("make a socket for a look at locks")?;
+        match sys::clone_process(proof, 0).doing("fork to look at locks")? {
+            Side::Parent { .. } => Ok(Self {
+                socket,
+                began: Instant::now(),
+            }),
+            Side::Child => {
+                let told = watch::keep_only(&end, c"hognose-locks").map(|socket| {
+                    let over = runs_with_too_many(tier);
+                    wire::send(socket, &LocksSeen { over }, &[])
+                });
+                sys::exit_now(i32::from(!matches!(told, Ok(Ok(())))))
+            }
+        }
+    }
+
+    /// Which runs have too many; `None` if it ended without a word.
+    pub(super) fn hear(&self) -> Option<Vec<Members>> {
+        let seen: LocksSeen = wire::receive_now(&self.socket).ok()??.message;
+        Some(seen.over)
+    }
+
+    pub(super) fn is_overdue(&self) -> bool {
+        self.began.elapsed() > LOOK_MAX
+    }
+}
+
+/// The runs that have too many locks, as a tier knows them. Waits for the kernel.
+pub(super) fn runs_with_too_many(tier: Tier) -> Vec<Members> {
+    let (counts, is_cut) = by_process();
+    let mut sums: BTreeMap<Members, usize> = BTreeMap::new();
+    for (pid, count) in counts {
+        if let Some(run) = watch::run_of(tier, pid) {
+            *sums.entry(run).or_default() += count;
+        }
+    }
+    // Where there are more than can be read, whoever has most makes room.
+    let most = sums.values().max().copied();
+    let most = most.filter(|most| is_cut && *most >= LOCKS_MANY);
+    let too_many = |sum: usize| sum > LOCKS_MAX || Some(sum) == most;
+    sums.into_iter()
+        .filter(|(_, sum)| too_many(*sum))
+        .map(|(run, _)| run)
+        .collect()
+}
+
 /// How many locks each process has, of those that can be seen from here, and whether there are
 /// more than are read.
-pub(super) fn by_process() -> (BTreeMap<i32, usize>, bool) {
+fn by_process() -> (BTreeMap<i32, usize>, bool) {
     let mut list = Vec::new();
     if let Ok(file) = File::open("/proc/locks") {
         // What was read before a failure counts.

@@ -1,7 +1,7 @@
 //! One unit as the keeper sees it: an init, a box, and a phase.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{Gid, Uid};
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
@@ -78,8 +78,8 @@ pub(super) enum Phase {
     Unnamed(ServerEnds),
     /// It waits for a job, with the server.
     Ready,
-    /// It was given its job.
-    Running,
+    /// It was given its job, then.
+    Running(Instant),
     /// Its init was killed.
     Dying,
     /// Its init is dead, and its zygote has not told yet how the program ended.
@@ -281,7 +281,7 @@ impl Unit {
         }
         match std::mem::replace(&mut self.phase, Phase::Dying) {
             Phase::Entering(ends) => forget(epoll, &ends.job),
-            Phase::Unnamed(_) | Phase::Ready | Phase::Running | Phase::Dying | Phase::Dead => {}
+            Phase::Unnamed(_) | Phase::Ready | Phase::Running(_) | Phase::Dying | Phase::Dead => {}
         }
     }
 
@@ -294,7 +294,12 @@ impl Unit {
 
     /// Whether it has a caller's program in it.
     pub(super) const fn is_running(&self) -> bool {
-        matches!(self.phase, Phase::Running)
+        matches!(self.phase, Phase::Running(_))
+    }
+
+    /// Whether it has had one in it for so long.
+    pub(super) fn has_run_for(&self, time: Duration) -> bool {
+        matches!(self.phase, Phase::Running(since) if since.elapsed() >= time)
     }
 
     /// Whether it is not the server's yet.
@@ -467,7 +472,7 @@ mod tests {
         let mut dead = unit(Phase::Dead);
         dead.kill(&epoll);
         assert!(matches!(dead.phase, Phase::Dead), "{dead:?}");
-        let mut running = unit(Phase::Running);
+        let mut running = unit(Phase::Running(Instant::now()));
         running.kill(&epoll);
         assert!(matches!(running.phase, Phase::Dying), "{running:?}");
     }

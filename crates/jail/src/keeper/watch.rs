@@ -32,6 +32,7 @@ mod files;
 mod sandbox;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ffi::CStr;
 use std::fs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -87,7 +88,8 @@ impl Watch {
                 due: VecDeque::new(),
             }),
             Side::Child => {
-                let ended = keep_only(&end).and_then(|socket| live(socket, limits));
+                let ended =
+                    keep_only(&end, c"hognose-watch").and_then(|socket| live(socket, limits));
                 sys::exit_now(i32::from(ended.is_err()))
             }
         }
@@ -134,17 +136,17 @@ impl Watch {
     }
 }
 
-/// In the new process: lets go of everything of the keeper's but the socket, and of the keeper
+/// In a new process that looks: lets go of everything of the keeper's but the socket, and of the keeper
 /// itself when that dies.
-fn keep_only(socket: &OwnedFd) -> Result<BorrowedFd<'static>, WallError> {
+pub(super) fn keep_only(socket: &OwnedFd, name: &CStr) -> Result<BorrowedFd<'static>, WallError> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
         .doing("die with the keeper")?;
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
-        .doing("hide the watch's memory")?;
-    rustix::thread::set_name(c"hognose-watch").doing("name the watch")?;
-    sys::place_at(socket.as_fd(), 0).doing("keep the watch's socket")?;
+        .doing("hide its memory")?;
+    rustix::thread::set_name(name).doing("name it")?;
+    sys::place_at(socket.as_fd(), 0).doing("keep its socket")?;
     sys::close_from(1).doing("close the keeper's descriptors")?;
-    sys::inherited(0).doing("find the watch's socket")
+    sys::inherited(0).doing("find its socket")
 }
 
 /// Looks whenever it is asked to, until the keeper is gone or one that looks is: then all of it ends.

@@ -1,6 +1,5 @@
 //! A unit's life in the keeper: made, ready, running, dead.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Instant;
@@ -13,10 +12,10 @@ use wire::{Exit, FromInit, FromKeeper, Kind, Members, Over, Tally, UnitId};
 use super::super::asks::Asks;
 use super::super::processes::Snapshot;
 use super::super::unit::{Ground, Life, Order, Parts, Phase, ServerEnds, Unit};
-use super::super::watch::{self, Watch};
+use super::super::watch::Watch;
 use super::super::zygotes::{self, Zygote, ZygoteId};
 use super::super::{home, locks, reap_all, sandboxes};
-use super::{Keeper, ServerGone, Source, add, forget};
+use super::{Keeper, ServerGone, Source, TICK, add, forget};
 use crate::sys::{self, Side};
 use crate::walls::cgroup::Leaf;
 use crate::walls::{Doing, WallError};
@@ -549,7 +548,7 @@ impl Keeper {
         let Some(zygote) = zygote else {
             return false;
         };
-        let was_used = matches!(unit.phase, Phase::Running | Phase::Dying);
+        let was_used = unit.is_running() || matches!(unit.phase, Phase::Dying);
         if unit.ended || unit.pid.is_none() || !was_used {
             return false;
         }
@@ -628,27 +627,47 @@ impl Keeper {
         }
     }
 
-    /// Ends the runs that have too many locks, which are memory that nothing else counts.
+    /// Has the locks of runs counted, which are memory that nothing else counts.
     pub(super) fn count_locks(&mut self) {
-        if !self.units.values().any(|(unit, _)| unit.is_running()) {
-            return; // Nobody is there to end; units are only being prepared.
+        let lasts = |(unit, _): &(Unit, Instant)| unit.has_run_for(TICK);
+        if !self.units.values().any(lasts) {
+            return; // A run that has just begun is looked at the next time.
         }
-        let (counts, is_cut) = locks::by_process();
-        let mut sums: BTreeMap<Members, usize> = BTreeMap::new();
-        for (pid, count) in counts {
-            if let Some(run) = watch::run_of(self.setup.tier, pid) {
-                *sums.entry(run).or_default() += count;
+        if let Some(look) = self.locks.take_if(|look| look.is_overdue()) {
+            forget(&self.epoll, &look.socket);
+            return self.count_locks_here();
+        }
+        if self.locks.is_some() {
+            return;
+        }
+        let look = locks::Look::begin(self.proof, self.setup.tier);
+        match look {
+            Ok(look) if add(&self.epoll, look.socket.as_fd(), Source::Locks).is_ok() => {
+                self.locks = Some(look);
             }
+            _ => self.count_locks_here(),
         }
-        // Where there are more than can be read, whoever has most makes room.
-        let most = sums.values().max().copied();
-        let most = most.filter(|most| is_cut && *most >= locks::LOCKS_MANY);
-        let too_many = |unit: &Unit| {
-            let sum = unit.members.and_then(|members| sums.get(&members));
-            sum.is_some_and(|sum| *sum > locks::LOCKS_MAX || Some(*sum) == most)
+    }
+
+    fn count_locks_here(&mut self) {
+        self.end_runs_with_too_many_locks(&locks::runs_with_too_many(self.setup.tier));
+    }
+
+    /// The locks are counted.
+    pub(super) fn hear_locks(&mut self) {
+        let Some(look) = self.locks.take() else {
+            return;
         };
+        forget(&self.epoll, &look.socket);
+        match look.hear() {
+            Some(over) => self.end_runs_with_too_many_locks(&over),
+            None => self.count_locks_here(),
+        }
+    }
+
+    fn end_runs_with_too_many_locks(&mut self, over: &[Members]) {
         for (unit, _) in self.units.values_mut() {
-            if unit.is_running() && too_many(unit) {
+            if unit.is_running() && unit.members.is_some_and(|run| over.contains(&run)) {
                 unit.end_for(Over::Memory);
             }
         }

@@ -14,6 +14,7 @@ use wire::{FromKeeper, Kind, Setup, ToKeeper, UnitId, Wall, WireError};
 
 use super::asks::Asks;
 use super::group::Group;
+use super::locks::Look;
 use super::unit::{Ground, Phase, Unit};
 use super::watch::Watch;
 use super::zygotes::{Zygote, ZygoteId};
@@ -61,12 +62,14 @@ enum Source {
     /// The init of a sandbox speaks.
     Sandbox(UnitId),
     Watch,
+    /// The process that counts locks speaks.
+    Locks,
     /// The outer keeper died.
     Outer,
 }
 
 impl Source {
-    const BITS: u32 = 61;
+    const BITS: u32 = 60;
 
     fn token(self) -> EventData {
         let (tag, id) = match self {
@@ -78,6 +81,7 @@ impl Source {
             Self::Asks(id) => (5, id.0),
             Self::Outer => (6, 0),
             Self::Sandbox(id) => (7, id.0),
+            Self::Locks => (8, 0),
         };
         EventData::new_u64((tag << Self::BITS) | id)
     }
@@ -92,6 +96,7 @@ impl Source {
             5 => Self::Asks(UnitId(id)),
             6 => Self::Outer,
             7 => Self::Sandbox(UnitId(id)),
+            8 => Self::Locks,
             _ => Self::Server,
         }
     }
@@ -109,6 +114,8 @@ pub(super) struct Keeper {
     outer: Option<OwnedFd>,
     /// Where no cgroup bounds a run's memory.
     watch: Option<Watch>,
+    /// Where the locks of runs are being counted.
+    locks: Option<Look>,
     users: super::users::Users,
     server: BorrowedFd<'static>,
     epoll: OwnedFd,
@@ -167,6 +174,7 @@ impl Keeper {
             cgroups,
             outer,
             watch,
+            locks: None,
             users,
             server,
             epoll,
@@ -262,6 +270,10 @@ impl Keeper {
             }
             Source::Sandbox(unit) => Ok(self.hear_sandbox(unit)),
             Source::Watch => self.hear_watch().map(Ok),
+            Source::Locks => {
+                self.hear_locks();
+                Ok(Ok(()))
+            }
             // Nobody is left who would clean up behind us.
             Source::Outer => Ok(Err(ServerGone)),
         }
@@ -287,7 +299,7 @@ impl Keeper {
                 if let Some((unit, _)) = self.units.get_mut(&unit)
                     && matches!(unit.phase, Phase::Ready)
                 {
-                    unit.phase = Phase::Running;
+                    unit.phase = Phase::Running(Instant::now());
                     unit.returns_files = returns_files;
                     unit.begin_to_count(Some(at_us));
                 }
