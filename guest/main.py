@@ -30,7 +30,7 @@ class Walls:
         self._library.hognose_open.argtypes = [
             ctypes.c_uint64, ctypes.c_uint32, ctypes.c_uint64, ctypes.c_uint32, ctypes.c_uint32, ctypes.c_uint64
         ]
-        self._become_unit = self._library.hognose_become_unit
+        self._become_unit, self._end_trial = self._library.hognose_become_unit, self._library.hognose_end_trial
         self._limits = limits
         # The last of them is there where no cgroup counts memory, and then somebody is asked for each process.
         self.asks_for_forks = limits[-1] > 0
@@ -45,7 +45,7 @@ class Walls:
         answer = self._become_unit()
         # In a unit from here on: the less is touched, the less is copied.
         if answer == IN_TRIAL:
-            try_out(self._library.hognose_end_trial)
+            try_out(self._end_trial)
         return answer == IN_UNIT or bool(self._check(answer))
 
     @staticmethod

@@ -253,11 +253,17 @@ def rehearse():
 
 def try_out(job_fd, end):
     """Plays a job as `run` does, but for its file, and calls `end` where the process would end. In a fork of the zygote that
-    only it knows of: which pages that writes to is what every unit will write to."""
+    only it knows of: which pages that writes to is what every unit will write to, so nothing else is made here."""
     global _exit, _getcwd, _open, _truncate
-    null = os.open(os.devnull, os.O_WRONLY)
-    _exit, _getcwd, _open, _truncate = (lambda status: end()), (lambda: WORK), (lambda *_: null), (lambda *_: None)
+    _exit, _getcwd, _open, _truncate = end, _give_work, _give_null, _give_null
     run(job_fd)
+
+
+def _give_null(*_):
+    return 0  # A zygote's standard input is /dev/null, to read and to write.
+
+
+_give_work = functools.partial(str, WORK)
 
 
 def _live_on_the_host(folder):

@@ -71,9 +71,9 @@ pub extern "C" fn hognose_become_unit() -> c_int {
     })
 }
 
-/// Ends a fork on trial.
+/// Ends a fork on trial, whatever the status its program ended with.
 #[unsafe(no_mangle)]
-pub extern "C" fn hognose_end_trial() -> c_int {
+pub extern "C" fn hognose_end_trial(_status: c_int) -> c_int {
     let mut zygote = hold();
     zygote.as_mut().map_or(-1, |zygote| zygote.end_trial())
 }

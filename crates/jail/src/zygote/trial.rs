@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::ops::Range;
 use std::os::fd::AsFd;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -31,6 +32,8 @@ pub(super) enum Side {
 #[derive(Debug)]
 pub(super) struct Trial {
     told: File,
+    /// Where the zygote has memory, as it was found before the fork.
+    memory: Vec<Range<usize>>,
 }
 
 /// Forks, and in the zygote waits until the fork has told and ended.
@@ -43,12 +46,15 @@ pub(super) fn begin(proof: SingleThread) -> io::Result<Side> {
     let head = wire::job::head(PROGRAM, false).unwrap_or_default();
     giver.write_all(&[&head, PROGRAM.as_bytes()].concat())?;
     let (mut heard, told) = pipe()?;
+    let memory = sys::own_memory()?;
     let Some(fork) = sys::fork(proof)? else {
-        return Ok(Side::Trial(Trial::enter(&job, told)));
+        let trial = Trial { told, memory };
+        return Ok(Side::Trial(trial.enter(&job)));
     };
     drop((job, told));
     let fork = Pid::from_raw(fork);
-    let mut polled = [PollFd::new(&heard, PollFlags::IN)];
+    // It closes its end when it ends, and never tells more than the pipe has room for.
+    let mut polled = [PollFd::new(&heard, PollFlags::HUP)];
     let is_over = rustix::event::poll(&mut polled, Some(&TRIAL_MAX)).is_ok_and(|ready| ready > 0);
     if let Some(fork) = fork.filter(|_| !is_over) {
         // Our own child, not reaped yet.
@@ -73,20 +79,19 @@ fn pipe() -> io::Result<(File, File)> {
 }
 
 impl Trial {
-    fn enter(job: &File, told: File) -> Self {
+    fn enter(self, job: &File) -> Self {
         let dies_with_zygote =
             rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).is_ok();
         if !dies_with_zygote || sys::place_at(job.as_fd(), confine::JOB).is_err() {
             sys::exit_now(1);
         }
-        Self { told }
+        self
     }
 
     /// Tells which pages were written to, and ends the fork.
     pub(super) fn end(&mut self) -> ! {
-        let pages = sys::pages_written();
-        let bytes: Vec<u8> = pages.iter().flat_map(|page| page.to_ne_bytes()).collect();
-        let told = self.told.write_all(&bytes);
+        let told = &mut self.told;
+        let told = sys::pages_written(&self.memory, |page| told.write_all(&page.to_ne_bytes()));
         sys::exit_now(i32::from(told.is_err()))
     }
 }
