@@ -6,7 +6,7 @@
 //! descriptors shared by processes, whose locks stay when their owner has gone. A `flock` whose owner has
 //! gone is not in the list.
 //!
-//! Whoever opens the list for reading waits for a grace period of the kernel's, 4 to 8 ms on a machine that does
+//! Whoever reads the list waits for a grace period of the kernel's, 4 to 8 ms on a machine that does
 //! little else, so that a process of its own reads it: the keeper has ends of programs to tell meanwhile. And it does so only
 //! for runs that have gone on for a while, which most never do.
 
@@ -37,7 +37,7 @@ const LOOK_MAX: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(super) struct Look {
     pub(super) socket: OwnedFd,
-    began: Instant,
+    pub(super) began: Instant,
 }
 
 impl Look {

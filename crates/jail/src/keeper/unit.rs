@@ -297,9 +297,9 @@ impl Unit {
         matches!(self.phase, Phase::Running(_))
     }
 
-    /// Whether it has had one in it for so long.
-    pub(super) fn has_run_for(&self, time: Duration) -> bool {
-        matches!(self.phase, Phase::Running(since) if since.elapsed() >= time)
+    /// Whether it had one in it then.
+    pub(super) fn ran_at(&self, then: Instant) -> bool {
+        matches!(self.phase, Phase::Running(since) if since <= then)
     }
 
     /// Whether it is not the server's yet.

@@ -629,7 +629,8 @@ impl Keeper {
 
     /// Has the locks of runs counted, which are memory that nothing else counts.
     pub(super) fn count_locks(&mut self) {
-        let lasts = |(unit, _): &(Unit, Instant)| unit.has_run_for(TICK);
+        let a_tick_ago = Instant::now().checked_sub(TICK);
+        let lasts = |(unit, _): &(Unit, Instant)| a_tick_ago.is_some_and(|then| unit.ran_at(then));
         if !self.units.values().any(lasts) {
             return; // A run that has just begun is looked at the next time.
         }
@@ -650,7 +651,8 @@ impl Keeper {
     }
 
     fn count_locks_here(&mut self) {
-        self.end_runs_with_too_many_locks(&locks::runs_with_too_many(self.setup.tier));
+        let over = locks::runs_with_too_many(self.setup.tier);
+        self.end_runs_with_too_many_locks(&over, Instant::now());
     }
 
     /// The locks are counted.
@@ -660,14 +662,15 @@ impl Keeper {
         };
         forget(&self.epoll, &look.socket);
         match look.hear() {
-            Some(over) => self.end_runs_with_too_many_locks(&over),
+            Some(over) => self.end_runs_with_too_many_locks(&over, look.began),
             None => self.count_locks_here(),
         }
     }
 
-    fn end_runs_with_too_many_locks(&mut self, over: &[Members]) {
+    /// Those that ran when the look began: a number may be another's since, and whoever is younger is looked at the next time.
+    fn end_runs_with_too_many_locks(&mut self, over: &[Members], began: Instant) {
         for (unit, _) in self.units.values_mut() {
-            if unit.is_running() && unit.members.is_some_and(|run| over.contains(&run)) {
+            if unit.ran_at(began) && unit.members.is_some_and(|run| over.contains(&run)) {
                 unit.end_for(Over::Memory);
             }
         }
