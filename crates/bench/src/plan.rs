@@ -116,6 +116,9 @@ pub fn run(plan: &Plan, show: &mut dyn Show) -> Result<Report, BenchError> {
 
 /// The largest number of clients of a load that is to be refused nowhere.
 const CLIENTS_MANY: usize = 8;
+/// Requests a second of a client after each of which a server comes to rest: what it does every tenth of a second, or has the
+/// kernel wait for, is due again at the next.
+pub(crate) const SELDOM_PER_SECOND: f64 = 5.0;
 /// How long the peer and the server take turns in a whole measurement, in rounds.
 const PEER_ROUNDS: u32 = 3;
 /// How long after a burst the way back to normal is watched.
@@ -194,6 +197,12 @@ impl<'a> Bench<'a> {
         for case in Case::ALL {
             self.measure(case, one)?;
         }
+        let rate = SELDOM_PER_SECOND;
+        let seldom = Load {
+            pace: Pace::Open { rate },
+            ..one
+        };
+        self.measure(Case::Hello, seldom)?;
         let many = Load {
             clients: self.report.slots.unwrap_or(CLIENTS_MANY).min(CLIENTS_MANY),
             ..one

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::case::Case;
 use crate::floor::Floor;
+use crate::plan::SELDOM_PER_SECOND;
 use crate::report::{Measurement, Report, Who, mib};
 
 /// A promise and what was found of it.
@@ -87,6 +88,19 @@ fn single(report: &Report, case: Case) -> Option<&Measurement> {
     closed(report, case, |clients| clients == 1).next()
 }
 
+/// One client that comes so seldom that nothing is left of the request before.
+fn seldom(report: &Report, case: Case) -> Option<&Measurement> {
+    report.measurements.iter().find(|measured| {
+        measured.who == Who::Server
+            && measured.case == case.name()
+            && measured.clients == 1
+            && measured.runs > 0
+            && measured
+                .rate_per_second
+                .is_some_and(|rate| rate <= SELDOM_PER_SECOND)
+    })
+}
+
 fn latency(report: &Report, promises: &mut Vec<Promise>) {
     let Some(hello) = single(report, Case::Hello) else {
         return;
@@ -102,6 +116,13 @@ fn latency(report: &Report, promises: &mut Vec<Promise>) {
         3.0,
         times.p99_ms,
     ));
+    if let Some(seldom) = seldom(report, Case::Hello) {
+        promises.push(Promise::at_most(
+            "hello, seldom: p50 as a multiple of that without a pause",
+            2.0,
+            seldom.p50_ms() / times.p50_ms,
+        ));
+    }
     let floor_of = |case| {
         report
             .floor
