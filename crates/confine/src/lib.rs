@@ -71,11 +71,13 @@ pub extern "C" fn hognose_become_unit() -> c_int {
     })
 }
 
-/// Ends a fork on trial, whatever the status its program ended with.
+/// Ends a fork on trial, whose program has ended with this status.
 #[unsafe(no_mangle)]
-pub extern "C" fn hognose_end_trial(_status: c_int) -> c_int {
+pub extern "C" fn hognose_end_trial(status: c_int) -> c_int {
     let mut zygote = hold();
-    zygote.as_mut().map_or(-1, |zygote| zygote.end_trial())
+    zygote
+        .as_mut()
+        .map_or(-1, |zygote| zygote.end_trial(status))
 }
 
 /// Raises the walls on a unit that is alone in a sandbox: nothing is forked. The numbers are those of

@@ -113,7 +113,7 @@ pub fn enter(entry: Entry, walls: &Walls) -> Result<(), WallError> {
     };
     match place {
         Place::Namespaces(_) => {
-            // Before anything is allocated for the run, so that all of it is counted.
+            // Before anything is allocated for the run, so that all of it is counted, but for what the fork itself copied.
             cgroup::join(doors).doing("join the run's cgroup")?;
             in_namespaces(run, user, walls)
         }

@@ -113,7 +113,7 @@ impl Zygote {
         })
     }
 
-    /// Finds out what units write to, tells the keeper that it waits, and forks a unit whenever the keeper wants one,
+    /// Finds out what units write to, gives up every call that forking does not need, tells the keeper that it waits, and forks a unit whenever the keeper wants one,
     /// reporting deaths meanwhile.
     ///
     /// Returns in one of these forks, or in the zygote when the keeper is gone. In between the zygote runs nothing
@@ -132,6 +132,7 @@ impl Zygote {
                 }
                 Pinned::Done(pins) => self.stage = Stage::Forking { _pins: pins },
             }
+            // Not before: the trial's pages are pinned through calls that it refuses.
             self.walls.filter.raise_in_zygote()?;
             self.tell(&FromZygote::Waiting)?;
         }
@@ -154,10 +155,10 @@ impl Zygote {
         Ok(Process::Zygote)
     }
 
-    /// Ends a fork on trial, whose program has ended.
-    pub fn end_trial(&mut self) -> ! {
+    /// Ends a fork on trial, whose program has ended with this status.
+    pub fn end_trial(&mut self, status: i32) -> ! {
         if let Stage::OnTrial(trial) = &mut self.stage {
-            trial.end();
+            trial.end(status);
         }
         // It is no such fork.
         sys::exit_now(EXIT_WALL_NOT_RAISED)

@@ -31,7 +31,7 @@ use super::SingleThread;
 mod folios;
 mod pins;
 
-pub use pins::{PAGES_PINNED_MAX, Pins, own_memory, pages_written};
+pub use pins::{PAGES_PINNED_MAX, Pins, pages_written, private_memory};
 
 /// Size of a huge page. Bytes; the same on x86-64 and on ARM with pages of 4 KiB.
 const HUGE: usize = 2 << 20;

@@ -15,7 +15,8 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use rustix::process::{Pid, PidfdFlags};
 
 pub use memory::{
-    PAGES_PINNED_MAX, Pins, gather_arenas, own_memory, pages_written, settle_memory, share_one_heap,
+    PAGES_PINNED_MAX, Pins, gather_arenas, pages_written, private_memory, settle_memory,
+    share_one_heap,
 };
 
 /// Proof that this process has one thread, so that a forked child may use all of the library.

@@ -46,7 +46,7 @@ pub(super) fn begin(proof: SingleThread) -> io::Result<Side> {
     let head = wire::job::head(PROGRAM, false).unwrap_or_default();
     giver.write_all(&[&head, PROGRAM.as_bytes()].concat())?;
     let (mut heard, told) = pipe()?;
-    let memory = sys::own_memory()?;
+    let memory = sys::private_memory()?;
     let Some(fork) = sys::fork(proof)? else {
         let trial = Trial { told, memory };
         return Ok(Side::Trial(trial.enter(&job)));
@@ -88,8 +88,11 @@ impl Trial {
         self
     }
 
-    /// Tells which pages were written to, and ends the fork.
-    pub(super) fn end(&mut self) -> ! {
+    /// Tells which pages were written to, if the program ended well, and ends the fork.
+    pub(super) fn end(&mut self, status: i32) -> ! {
+        if status != 0 {
+            sys::exit_now(status);
+        }
         let told = &mut self.told;
         let told = sys::pages_written(&self.memory, |page| told.write_all(&page.to_ne_bytes()));
         sys::exit_now(i32::from(told.is_err()))

@@ -9,7 +9,8 @@
 //! A large folio is copied as a whole if one page of it is pinned, so that each page becomes a small one first: while a fork has it as
 //! well, to write to it makes the kernel give this process a new one.
 //!
-//! Where there is no `io_uring`, as in most containers, nothing is pinned, and forks cost what they did.
+//! Where there is no `io_uring`, as in most containers, or not as much memory may be locked, nothing is pinned, and forks cost what
+//! they did.
 
 use std::ffi::c_void;
 use std::fs::File;
@@ -22,12 +23,12 @@ use rustix::io_uring::{
     IoringRegisterOp, IoringSetupFlags, io_uring_params, io_uring_register, io_uring_setup,
 };
 use rustix::pipe::PipeFlags;
-use rustix::process::{Pid, WaitOptions};
+use rustix::process::{Pid, Resource, WaitOptions, getrlimit};
 
 use super::{HUGE, Mapping, PAGE};
 use crate::sys::{self, SingleThread};
 
-/// Most pages that are pinned. A unit of each kind writes to 150 to 250.
+/// Most pages that are pinned. A unit writes to 140 to 180, by its kind.
 pub const PAGES_PINNED_MAX: usize = 1024;
 /// How many pages of a huge one must be written to for it to be broken up for all forks. Each fork has then 512 entries to
 /// copy that it would otherwise get when it breaks it up by itself, at the price of two or three faults.
@@ -63,11 +64,19 @@ impl Pins {
     ///
     /// The kernel's: no more processes, or less memory may be locked.
     pub fn pin(&self, proof: SingleThread, pages: &[usize], huge: &[usize]) -> io::Result<()> {
-        let own = own_memory()?;
-        let is_own = |page: &usize| {
+        let own = private_memory()?;
+        let is_ours = |page: &usize| {
             page.is_multiple_of(PAGE) && own.iter().any(|range| range.contains(page))
         };
-        let pages: Vec<_> = worth_pinning(pages, huge).filter(is_own).collect();
+        let pages: Vec<_> = worth_pinning(pages, huge).filter(is_ours).collect();
+        // Before anything is broken up for it.
+        let bytes = u64::try_from(pages.len() * PAGE).unwrap_or(u64::MAX);
+        if getrlimit(Resource::Memlock)
+            .current
+            .is_some_and(|may| may < bytes)
+        {
+            return Err(io::Error::other("less memory may be locked"));
+        }
         {
             let _shared = SharedMemory::with_a_fork(proof)?;
             for page in &pages {
@@ -131,7 +140,7 @@ impl Drop for SharedMemory {
 /// # Errors
 ///
 /// The kernel's: there is no `/proc`.
-pub fn own_memory() -> io::Result<Vec<Range<usize>>> {
+pub fn private_memory() -> io::Result<Vec<Range<usize>>> {
     let maps = fs::read_to_string("/proc/self/maps")?;
     let mappings = maps.lines().filter_map(Mapping::read);
     Ok(mappings
@@ -162,7 +171,7 @@ pub fn pages_written(
             let at = u64::try_from(from / PAGE * ENTRY_BYTES).map_err(io::Error::other)?;
             pagemap.read_exact_at(entries.as_flattened_mut(), at)?;
             for (page, entry) in pages.zip(entries) {
-                if is_own(u64::from_ne_bytes(*entry)) && left > 0 {
+                if was_copied(u64::from_ne_bytes(*entry)) && left > 0 {
                     left -= 1;
                     tell(page)?;
                 }
@@ -172,7 +181,7 @@ pub fn pages_written(
     Ok(())
 }
 
-const fn is_own(entry: u64) -> bool {
+const fn was_copied(entry: u64) -> bool {
     entry & (PRESENT | OF_A_FILE | MAPPED_ONCE) == PRESENT | MAPPED_ONCE
 }
 
@@ -195,10 +204,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_page_of_ones_own_is_there_and_nobody_elses() {
-        assert!(is_own(PRESENT | MAPPED_ONCE | 0x1234));
+    fn a_page_was_copied_that_is_there_and_mapped_once_and_no_files() {
+        assert!(was_copied(PRESENT | MAPPED_ONCE | 0x1234));
         for entry in [0, PRESENT, MAPPED_ONCE, PRESENT | MAPPED_ONCE | OF_A_FILE] {
-            assert!(!is_own(entry), "{entry:x}");
+            assert!(!was_copied(entry), "{entry:x}");
         }
     }
 
@@ -217,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_just_written_is_told_and_what_was_not_is_not() {
+    fn what_was_just_written_is_told() {
         let mut own = vec![0_u8; 1000 * PAGE];
         let first = (own.as_ptr() as usize).next_multiple_of(PAGE);
         let offset = first - own.as_ptr() as usize;
@@ -234,7 +243,6 @@ mod tests {
             // Without it nothing is pinned, and nothing fails.
             return eprintln!("skipped: pages written: {error}");
         }
-        // Memory that large is new, in pages that nobody has touched; a huge one may come with the first touch.
         for page in [0, 1, 700] {
             assert!(told.binary_search(&page).is_ok(), "{told:?}");
         }
