@@ -49,7 +49,7 @@ enum Stage {
     Settled { huge: Vec<usize> },
     /// This is a fork of it that plays a program on trial.
     OnTrial(Trial),
-    /// It forks units.
+    /// It forks units. Without pins that costs more, and nothing else is different.
     Forking { _pins: Option<Pins> },
 }
 
@@ -113,8 +113,8 @@ impl Zygote {
         })
     }
 
-    /// Finds out what units write to, gives up every call that forking does not need, tells the keeper that it waits, and forks a unit whenever the keeper wants one,
-    /// reporting deaths meanwhile.
+    /// Finds out what units write to, gives up every call that forking does not need, tells the keeper that it waits,
+    /// and forks a unit whenever the keeper wants one, reporting deaths meanwhile.
     ///
     /// Returns in one of these forks, or in the zygote when the keeper is gone. In between the zygote runs nothing
     /// of the interpreter's: what that writes after a fork, the kernel has to copy, and breaks the huge page
@@ -125,12 +125,9 @@ impl Zygote {
     /// Where the zygote can go on no longer.
     pub fn become_unit(&mut self) -> Result<Process, WallError> {
         if let Stage::Settled { huge } = &self.stage {
-            match pin_what_units_write(self.proof, huge) {
-                Pinned::OnTrial(trial) => {
-                    self.stage = Stage::OnTrial(trial);
-                    return Ok(Process::Trial);
-                }
-                Pinned::Done(pins) => self.stage = Stage::Forking { _pins: pins },
+            self.stage = pin_what_units_write(self.proof, huge);
+            if let Stage::OnTrial(_) = self.stage {
+                return Ok(Process::Trial);
             }
             // Not before: the trial's pages are pinned through calls that it refuses.
             self.walls.filter.raise_in_zygote()?;
@@ -334,26 +331,21 @@ impl Zygote {
     }
 }
 
-/// What came of it, and where.
-enum Pinned {
-    /// In the zygote. Without pins forks cost more, and nothing else is different.
-    Done(Option<Pins>),
-    /// In the fork.
-    OnTrial(Trial),
-}
-
-/// Has the pages pinned that a unit writes to, as far as the host allows.
-fn pin_what_units_write(proof: SingleThread, huge: &[usize]) -> Pinned {
+/// Has the pages pinned that a unit writes to, as far as the host allows: the stage after that, in the zygote and in its
+/// fork on trial.
+fn pin_what_units_write(proof: SingleThread, huge: &[usize]) -> Stage {
     let Some(pins) = Pins::open() else {
-        return Pinned::Done(None);
+        return Stage::Forking { _pins: None };
     };
     let pages = match trial::begin(proof) {
-        Ok(Side::Trial(trial)) => return Pinned::OnTrial(trial),
+        Ok(Side::Trial(trial)) => return Stage::OnTrial(trial),
         Ok(Side::Zygote(pages)) => pages,
-        Err(_) => return Pinned::Done(None),
+        Err(_) => return Stage::Forking { _pins: None },
     };
     let pinned = pins.pin(proof, &pages, huge);
-    Pinned::Done(pinned.is_ok().then_some(pins))
+    Stage::Forking {
+        _pins: pinned.is_ok().then_some(pins),
+    }
 }
 
 /// What the keeper says first.

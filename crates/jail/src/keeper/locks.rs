@@ -12,14 +12,14 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use wire::{LocksSeen, Members, Tier};
 
 use super::watch;
-use crate::sys::{self, Side, SingleThread};
+use crate::sys::SingleThread;
 use crate::walls::{Doing, WallError};
 
 /// Most locks of a run; a database of sqlite3 has some ten.
@@ -47,20 +47,16 @@ impl Look {
     ///
     /// The kernel's.
     pub(super) fn begin(proof: SingleThread, tier: Tier) -> Result<Self, WallError> {
-        let (socket, end) = wire::pair().doing("make a socket for a look at locks")?;
-        match sys::clone_process(proof, 0).doing("fork to look at locks")? {
-            Side::Parent { .. } => Ok(Self {
-                socket,
-                began: Instant::now(),
-            }),
-            Side::Child => {
-                let told = watch::keep_only(&end, c"hognose-locks").map(|socket| {
-                    let over = runs_with_too_many(tier);
-                    wire::send(socket, &LocksSeen { over }, &[])
-                });
-                sys::exit_now(i32::from(!matches!(told, Ok(Ok(())))))
-            }
-        }
+        let socket = watch::fork_to_look(proof, c"hognose-locks", |socket| {
+            let over = runs_with_too_many(tier);
+            wire::send(socket, &LocksSeen { over }, &[])
+                .map_err(io::Error::other)
+                .doing("tell the keeper")
+        })?;
+        Ok(Self {
+            socket,
+            began: Instant::now(),
+        })
     }
 
     /// Which runs have too many; `None` if it ended without a word.

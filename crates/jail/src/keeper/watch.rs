@@ -80,19 +80,12 @@ impl Watch {
     ///
     /// The kernel's.
     pub(super) fn start(proof: SingleThread, limits: Limits) -> Result<Self, WallError> {
-        let (socket, end) = wire::pair().doing("make the watch's socket")?;
-        match sys::clone_process(proof, 0).doing("fork the watch")? {
-            Side::Parent { .. } => Ok(Self {
-                socket,
-                looks: BTreeMap::new(),
-                due: VecDeque::new(),
-            }),
-            Side::Child => {
-                let ended =
-                    keep_only(&end, c"hognose-watch").and_then(|socket| live(socket, limits));
-                sys::exit_now(i32::from(ended.is_err()))
-            }
-        }
+        let socket = fork_to_look(proof, c"hognose-watch", |socket| live(socket, limits))?;
+        Ok(Self {
+            socket,
+            looks: BTreeMap::new(),
+            due: VecDeque::new(),
+        })
     }
 
     /// This run is to be looked at when it is its turn, if it is not already.
@@ -136,9 +129,29 @@ impl Watch {
     }
 }
 
+/// Forks a process that looks at what the keeper must not wait for, and ends when that is done: the keeper's end of its socket.
+///
+/// # Errors
+///
+/// The kernel's.
+pub(super) fn fork_to_look(
+    proof: SingleThread,
+    name: &CStr,
+    live: impl FnOnce(BorrowedFd<'static>) -> Result<(), WallError>,
+) -> Result<OwnedFd, WallError> {
+    let (socket, end) = wire::pair().doing("make a socket for who looks")?;
+    match sys::clone_process(proof, 0).doing("fork to look")? {
+        Side::Parent { .. } => Ok(socket),
+        Side::Child => {
+            let ended = keep_only(&end, name).and_then(live);
+            sys::exit_now(i32::from(ended.is_err()))
+        }
+    }
+}
+
 /// In a new process that looks: lets go of everything of the keeper's but the socket, and of the keeper
 /// itself when that dies.
-pub(super) fn keep_only(socket: &OwnedFd, name: &CStr) -> Result<BorrowedFd<'static>, WallError> {
+fn keep_only(socket: &OwnedFd, name: &CStr) -> Result<BorrowedFd<'static>, WallError> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
         .doing("die with the keeper")?;
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
