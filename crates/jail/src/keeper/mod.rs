@@ -19,6 +19,7 @@ mod group;
 mod home;
 mod init;
 mod locks;
+mod pinning;
 mod processes;
 mod sandboxes;
 mod start;

@@ -131,6 +131,9 @@ impl Keeper {
             Some(cgroups) => Some(cgroups.take().doing("make the run's cgroup")?),
             None => None,
         };
+        if let Ground::Native(_) = self.ground {
+            self.pinning.before_init(self.proof);
+        }
         let mut zygote = zygote.and_then(|id| self.zygotes.get_mut(&id).map(|zygote| (id, zygote)));
         let parts = Parts {
             proof: self.proof,

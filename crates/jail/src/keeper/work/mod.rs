@@ -15,6 +15,7 @@ use wire::{FromKeeper, Kind, Setup, ToKeeper, UnitId, Wall, WireError};
 use super::asks::Asks;
 use super::group::Group;
 use super::locks::Look;
+use super::pinning::Pinning;
 use super::unit::{Ground, Phase, Unit};
 use super::watch::Watch;
 use super::zygotes::{Zygote, ZygoteId};
@@ -106,6 +107,7 @@ impl Source {
 #[derive(Debug)]
 pub(super) struct Keeper {
     proof: SingleThread,
+    pinning: Pinning,
     setup: Setup,
     guest: Guest<'static>,
     ground: Ground,
@@ -168,6 +170,7 @@ impl Keeper {
         };
         let keeper = Self {
             proof,
+            pinning: Pinning::Forked(0),
             setup,
             guest,
             ground,

@@ -1,4 +1,4 @@
-//! Pages that every unit writes to, which the fork itself copies.
+//! Pages that every fork writes to, which the fork itself copies: those of units in a zygote, of inits in the keeper.
 //!
 //! A page that a fork writes to is copied for it, and a fault for each is most of what that costs: 4 µs of a processor, and 1.5 µs
 //! where the fork has copied it before (Linux 6.18, a virtual machine). The kernel copies at once what is pinned, since a device might
@@ -57,7 +57,7 @@ impl Pins {
         unsafe { io_uring_setup(1, &mut parameters) }.ok().map(Self)
     }
 
-    /// Pins the pages at these addresses, as [`pages_written`] told them in a fork of this process. `huge` is where the huge pages begin,
+    /// Pins the pages at these addresses, as [`pages_written`] told them in this process or a fork of it. `huge` is where the huge pages begin,
     /// in order. What was not pinned will be copied when it is written to.
     ///
     /// # Errors
@@ -149,8 +149,10 @@ pub fn private_memory() -> io::Result<Vec<Range<usize>>> {
         .collect())
 }
 
-/// Tells where pages begin that a fork has written to since it began, in order, of this memory, [`PAGES_PINNED_MAX`] at most. Allocates nothing: that would be
-/// among them.
+/// Tells where pages begin that this process alone has, in order, of this memory, [`PAGES_PINNED_MAX`] at most.
+///
+/// In a fork those are what it has written to since it began; in a process that has forked, what it has written to since,
+/// as long as the fork lives and has the others as well. Allocates nothing: that would be among them.
 ///
 /// # Errors
 ///
