@@ -1,7 +1,5 @@
 //! The pages that the keeper and its inits write to: each fork of an init copies them at once, as [`Pins`] says.
 
-use std::io;
-
 use crate::sys::{self, PAGES_PINNED_MAX, Pins, SingleThread};
 
 /// Before which init they are looked for. By then some runs have ended, and what is written to for each has its place.
@@ -27,27 +25,24 @@ impl Pinning {
         };
         *forked += 1;
         if *forked == AT_INIT {
-            let pinned = pin_what_was_written(proof);
             *self = Self::Done {
-                _pins: pinned.unwrap_or(None),
+                _pins: pin_what_was_written(proof),
             };
         }
     }
 }
 
-/// Pins what this process, or its latest fork, has written to since that began; nothing where the host does not allow it.
-fn pin_what_was_written(proof: SingleThread) -> io::Result<Option<Pins>> {
-    let Some(pins) = Pins::open() else {
-        return Ok(None);
-    };
+/// Pins what this process has written to since its latest fork; nothing where the host does not allow it.
+fn pin_what_was_written(proof: SingleThread) -> Option<Pins> {
+    let pins = Pins::open()?;
+    let memory = sys::private_memory().ok()?;
     let mut pages = Vec::with_capacity(PAGES_PINNED_MAX);
-    sys::pages_written(&sys::private_memory()?, |page| {
+    let told = sys::pages_written(&memory, |page| {
         pages.push(page);
         Ok(())
-    })?;
-    if pages.len() > PAGES_MAX {
-        return Ok(None);
+    });
+    if told.is_err() || pages.len() > PAGES_MAX {
+        return None;
     }
-    pins.pin(proof, &pages, &[])?;
-    Ok(Some(pins))
+    pins.pin(proof, &pages, &[]).is_ok().then_some(pins)
 }
