@@ -7,17 +7,15 @@ use std::time::Instant;
 use rustix::io::Errno;
 use rustix::net::RecvFlags;
 use rustix::process::Pid;
-use wire::{Exit, FromInit, FromKeeper, Kind, Members, Over, Tally, UnitId};
+use wire::{Exit, FromKeeper, Kind, Members, Over, Tally, UnitId};
 
 use super::super::asks::Asks;
 use super::super::processes::Snapshot;
 use super::super::unit::{Ground, Life, Order, Parts, Phase, ServerEnds, Unit};
-use super::super::watch::Watch;
 use super::super::zygotes::{self, Zygote, ZygoteId};
-use super::super::{home, locks, reap_all, sandboxes};
-use super::{Keeper, ServerGone, Source, TICK, add, forget};
+use super::super::{home, reap_all, sandboxes};
+use super::{Keeper, ServerGone, Source, add, forget};
 use crate::sys::{self, Side};
-use crate::walls::cgroup::Leaf;
 use crate::walls::{Doing, WallError};
 
 /// Which percentage of the limit a program has at least used that the kernel killed for its processor time:
@@ -67,29 +65,7 @@ impl Keeper {
         self.make_or_fail(id, kind, Some(zygote))
     }
 
-    /// Starts sandboxes for the orders that wait, a few at once, one of each kind before another of the same.
-    pub(super) fn start_sandboxes(&mut self) -> Result<(), ServerGone> {
-        while let Ground::Gvisor(_) = self.ground {
-            let preparing: Vec<Kind> = self
-                .units
-                .values()
-                .filter(|(unit, _)| unit.is_preparing())
-                .map(|(unit, _)| unit.kind)
-                .collect();
-            if preparing.len() >= sandboxes::WARMING_MAX {
-                break;
-            }
-            let other = |(_, kind): &(UnitId, Kind)| !preparing.contains(kind);
-            let next = self.wanted.iter().position(other).unwrap_or(0);
-            let Some((id, kind)) = self.wanted.remove(next) else {
-                break;
-            };
-            self.make_or_fail(id, kind, None)?;
-        }
-        Ok(())
-    }
-
-    fn make_or_fail(
+    pub(super) fn make_or_fail(
         &mut self,
         id: UnitId,
         kind: Kind,
@@ -259,54 +235,6 @@ impl Keeper {
                 };
                 let unknown = || "the unit died while it raised its walls".to_owned();
                 self.fail(id, known.unwrap_or_else(unknown))
-            }
-        }
-    }
-
-    /// The init of a sandbox says how far it is, or how all of it ended.
-    pub(super) fn hear_sandbox(&mut self, id: UnitId) -> Result<(), ServerGone> {
-        let Some((unit, _)) = self.units.get_mut(&id) else {
-            return Ok(());
-        };
-        let Life::Sandbox(sandbox) = &unit.life else {
-            return Ok(());
-        };
-        let heard = match wire::receive_now::<FromInit>(&sandbox.heard) {
-            Ok(Some(heard)) => heard,
-            // It is dead, which is heard of by itself.
-            Ok(None) => {
-                forget(&self.epoll, &sandbox.heard);
-                return Ok(());
-            }
-            // What it said is lost, and with it what the watch has to look at.
-            Err(error) => {
-                forget(&self.epoll, &sandbox.heard);
-                return self.fail(id, format!("its init is not understood: {error}"));
-            }
-        };
-        match heard.message {
-            FromInit::Mounted => {
-                let namespace = heard.descriptors.first().map(rustix::fs::fstat);
-                let Some(Ok(namespace)) = namespace else {
-                    return self.fail(id, "its namespace is missing".to_owned());
-                };
-                unit.members = Some(Members::Sandbox(namespace.st_ino));
-                Ok(())
-            }
-            FromInit::Failed { reason } => self.fail(id, reason),
-            FromInit::Exited { exit } => self.program_ended(id, sandboxes::of_the_program(exit)),
-        }
-    }
-
-    /// Ends the runs in a sandbox of which the kernel has killed a process for its memory: it may be one
-    /// that the others wait for in vain.
-    pub(super) fn end_broken_sandboxes(&mut self) {
-        for (unit, _) in self.units.values_mut() {
-            if matches!(unit.life, Life::Sandbox(_))
-                && unit.is_running()
-                && unit.leaf.as_ref().is_some_and(Leaf::was_short_of_memory)
-            {
-                unit.end_for(Over::Memory);
             }
         }
     }
@@ -519,28 +447,6 @@ impl Keeper {
         }
     }
 
-    /// The init of a sandbox is dead: its last word is heard before its burial, or else it was killed, and
-    /// with it the program, if it had one.
-    fn hear_of_dead_sandbox(&mut self, id: UnitId) -> Result<(), ServerGone> {
-        // Two words at most are there: that its mounts stood, and how it ended.
-        self.hear_sandbox(id)?;
-        self.hear_sandbox(id)?;
-        let Some((unit, _)) = self.units.get_mut(&id) else {
-            return Ok(());
-        };
-        let Life::Sandbox(sandbox) = &unit.life else {
-            return Ok(());
-        };
-        if unit.ended {
-            return Ok(());
-        }
-        if unit.is_preparing() {
-            return self.hear_preparing(id);
-        }
-        let exit = sandbox.killed();
-        self.program_ended(id, exit)
-    }
-
     /// Whether the zygote has reaped the program, or the init would still be there, and the word of it
     /// is on its way: without it nobody knows what the run used. Then the burial waits for it.
     fn is_to_be_told(&mut self, id: UnitId) -> bool {
@@ -575,125 +481,6 @@ impl Keeper {
         for unit in late {
             self.fail(unit, "the unit was not ready in time".to_owned())?;
         }
-        Ok(())
-    }
-
-    /// Has the watch look at the runs, if there is one, and lets them make no process meanwhile.
-    pub(super) fn watch_runs(&mut self) {
-        let Some(watch) = &mut self.watch else {
-            return;
-        };
-        for (id, (unit, _)) in &self.units {
-            if unit.is_running() {
-                watch.is_due(*id);
-            }
-        }
-        self.order_looks();
-    }
-
-    /// Has the watch look at whose turn it is.
-    fn order_looks(&mut self) {
-        let Some(watch) = &mut self.watch else {
-            return;
-        };
-        while let Some(id) = watch.next() {
-            let Some((unit, _)) = self.units.get_mut(&id) else {
-                continue;
-            };
-            let Some(run) = unit.as_seen(id, &self.ground) else {
-                continue;
-            };
-            // If the watch is gone, its socket says so, and nothing goes on without it.
-            if unit.is_running()
-                && watch.ask(run).is_ok()
-                && let Some(asks) = &mut unit.asks
-            {
-                asks.hold();
-            }
-        }
-    }
-
-    /// Ends the runs that cannot be looked at in time: nobody knows what they have.
-    pub(super) fn end_unseen_runs(&mut self) {
-        let overdue = self.watch.as_mut().map(Watch::take_overdue);
-        for id in overdue.unwrap_or_default() {
-            self.end_run_for(id, Over::Memory);
-        }
-    }
-
-    /// Ends a run for what it has too much of, if it still runs.
-    fn end_run_for(&mut self, id: UnitId, over: Over) {
-        if let Some((unit, _)) = self.units.get_mut(&id)
-            && unit.is_running()
-        {
-            unit.end_for(over);
-        }
-    }
-
-    /// Has the locks of runs counted, which are memory that nothing else counts.
-    pub(super) fn count_locks(&mut self) {
-        let a_tick_ago = Instant::now().checked_sub(TICK);
-        let lasts = |(unit, _): &(Unit, Instant)| a_tick_ago.is_some_and(|then| unit.ran_at(then));
-        if !self.units.values().any(lasts) {
-            return; // A run that has just begun is looked at the next time.
-        }
-        if let Some(look) = self.locks.take_if(|look| look.is_overdue()) {
-            forget(&self.epoll, &look.socket);
-            return self.count_locks_here();
-        }
-        if self.locks.is_some() {
-            return;
-        }
-        let look = locks::Look::begin(self.proof, self.setup.tier);
-        match look {
-            Ok(look) if add(&self.epoll, look.socket.as_fd(), Source::Locks).is_ok() => {
-                self.locks = Some(look);
-            }
-            _ => self.count_locks_here(),
-        }
-    }
-
-    fn count_locks_here(&mut self) {
-        let over = locks::runs_with_too_many(self.setup.tier);
-        self.end_runs_with_too_many_locks(&over, Instant::now());
-    }
-
-    /// The locks are counted.
-    pub(super) fn hear_locks(&mut self) {
-        let Some(look) = self.locks.take() else {
-            return;
-        };
-        forget(&self.epoll, &look.socket);
-        match look.hear() {
-            Some(over) => self.end_runs_with_too_many_locks(&over, look.began),
-            None => self.count_locks_here(),
-        }
-    }
-
-    /// Those that ran when the look began: a number may be another's since, and whoever is younger is looked at the next time.
-    fn end_runs_with_too_many_locks(&mut self, over: &[Members], began: Instant) {
-        for (unit, _) in self.units.values_mut() {
-            if unit.ran_at(began) && unit.members.is_some_and(|run| over.contains(&run)) {
-                unit.end_for(Over::Memory);
-            }
-        }
-    }
-
-    /// Lets a run go on that the watch has looked at, or ends it.
-    pub(super) fn hear_watch(&mut self) -> Result<(), WallError> {
-        let heard = self.watch.as_mut().and_then(Watch::hear);
-        let (id, over) = heard
-            .ok_or_else(|| io::Error::other("it ended"))
-            .doing("hear the watch")?;
-        if let Some(over) = over {
-            self.end_run_for(id, over);
-        }
-        if let Some((unit, _)) = self.units.get_mut(&id)
-            && let Some(asks) = &mut unit.asks
-        {
-            asks.release();
-        }
-        self.order_looks();
         Ok(())
     }
 }

@@ -1,6 +1,8 @@
 //! The loop: hear, do, tell. It never waits for anything but the next event.
 
 mod lives;
+mod looks;
+mod sandboxed;
 mod warmth;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
