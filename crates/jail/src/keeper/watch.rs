@@ -29,6 +29,7 @@
 //! otherwise (buffers of pipes and pairs of sockets) is not seen; the limit on descriptors bounds it.
 
 mod files;
+mod memory;
 mod sandbox;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -41,15 +42,12 @@ use rustix::process::{DumpableBehavior, Signal};
 use wire::{Files, FromWatch, Limits, Members, Over, Run, Tier, ToWatch, UnitId, WireError};
 
 use self::files::Sizes;
+use self::memory::{Memory, counts_more, living_thread, shared_bytes};
 use super::processes::Process;
 use crate::gvisor::OVERHEAD_BYTES;
 use crate::sys::{self, Side, SingleThread};
-use crate::walls::{Doing, WallError, limits, seccomp};
+use crate::walls::{Doing, WallError, limits};
 
-/// What the kernel calls a shared mapping without a file.
-const SHARED_MAPPING: &str = "/dev/zero (deleted)";
-/// Most processor time in which the pages of one run are counted.
-const COUNT_MAX: Duration = Duration::from_millis(200);
 /// Pause before another look at the same run's processes: long enough for what a `vfork` makes to be a program of its
 /// own, which some hosts do not let us tell from its parent.
 const AGAIN_PAUSE: Duration = Duration::from_millis(3);
@@ -350,100 +348,6 @@ impl Look {
     }
 }
 
-/// One memory, and the processes that have it: the one that holds a run's, and what `vfork` makes, share it.
-#[derive(Debug)]
-struct Memory {
-    processes: Vec<i32>,
-    /// A thread of the first of them. Of two first threads that have ended the kernel says that both have the
-    /// same memory, which is none.
-    thread: i32,
-    /// Resident pages and page tables; an upper bound.
-    resident_bytes: u64,
-}
-
-impl Memory {
-    /// Those of these processes. Who has none any more is left out.
-    fn of(processes: &[i32]) -> Vec<Self> {
-        let mut memories: Vec<Self> = Vec::new();
-        for pid in processes {
-            let Some((thread, resident_bytes)) = living_thread(*pid) else {
-                continue;
-            };
-            let same = |memory: &&mut Self| sys::share_memory(memory.thread, thread);
-            if let Some(memory) = memories.iter_mut().find(same) {
-                memory.processes.push(*pid);
-            } else {
-                memories.push(Self {
-                    processes: vec![*pid],
-                    thread,
-                    resident_bytes,
-                });
-            }
-        }
-        memories
-    }
-
-    /// What is told of the first of its processes that still has it.
-    fn first_told<T>(&self, told: impl Fn(i32) -> Option<T>) -> Option<T> {
-        self.processes.iter().find_map(|pid| told(*pid))
-    }
-}
-
-/// A thread of a process that has its memory, which the first one has no more when it has ended; and what is
-/// resident of it.
-fn living_thread(pid: i32) -> Option<(i32, u64)> {
-    let tasks = format!("/proc/{pid}/task");
-    numbers(&tasks).find_map(|thread| Some((thread, resident_bytes(&format!("{tasks}/{thread}"))?)))
-}
-
-/// Resident and swapped pages, and page tables. Bytes; nothing where there is no memory any more.
-fn resident_bytes(thread: &str) -> Option<u64> {
-    let status = read(&format!("{thread}/status"))?;
-    let swapped = kib(&status, "VmSwap:").unwrap_or(0);
-    Some(kib(&status, "VmRSS:")? + kib(&status, "VmPTE:")? + swapped)
-}
-
-/// What is in shared memory without a file, as its pieces tell; nothing if they cannot be counted in time. Notes
-/// the processes of memories that are gone meanwhile.
-fn shared_bytes(memories: &[Memory], gone: &mut BTreeSet<i32>) -> Option<u64> {
-    let start = processor_time();
-    let mut pieces = BTreeSet::new();
-    for memory in memories {
-        match memory.first_told(shared_pieces) {
-            Some(of_one) => pieces.extend(of_one),
-            None => gone.extend(&memory.processes),
-        }
-        if processor_time().saturating_sub(start) > COUNT_MAX {
-            return None;
-        }
-    }
-    let pieces = u64::try_from(pieces.len()).unwrap_or(u64::MAX);
-    Some(pieces.saturating_mul(seccomp::SHARED_PIECE_BYTES_MAX.into()))
-}
-
-/// Whether the pages of all these are more, or too many to count. Notes the processes of those that are gone
-/// meanwhile.
-fn counts_more(memories: &[Memory], bytes_max: u64, gone: &mut BTreeSet<i32>) -> bool {
-    let start = processor_time();
-    let mut sum = 0;
-    for memory in memories {
-        match memory.first_told(proportional_bytes) {
-            Some(bytes) => sum += bytes,
-            None => gone.extend(&memory.processes),
-        }
-        if sum > bytes_max || processor_time().saturating_sub(start) > COUNT_MAX {
-            return true;
-        }
-    }
-    false
-}
-
-/// What this thread has used so far: a busy machine makes nobody's pages uncountable.
-fn processor_time() -> Duration {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    Duration::try_from(time).unwrap_or_default()
-}
-
 /// By what the run is found that a process is of, if it is of one.
 pub(super) fn run_of(tier: Tier, pid: i32) -> Option<Members> {
     match tier {
@@ -477,44 +381,6 @@ fn read(path: &str) -> Option<String> {
 pub(super) fn numbers(folder: &str) -> impl Iterator<Item = i32> + use<> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-}
-
-/// The same of a process, with pages that others have mapped as well divided among them; where that is not
-/// shown to us, as of what may not be read, they all count.
-fn proportional_bytes(pid: i32) -> Option<u64> {
-    of_a_living_thread(pid, |thread| {
-        let status = read(&format!("{thread}/status"))?;
-        let rollup = read(&format!("{thread}/smaps_rollup"));
-        let shared =
-            rollup.and_then(|rollup| Some(kib(&rollup, "Pss:")? + kib(&rollup, "SwapPss:")?));
-        let tables = kib(&status, "VmPTE:")?;
-        shared.map_or_else(|| resident_bytes(thread), |pages| Some(pages + tables))
-    })
-}
-
-/// The pieces of shared memory without a file that a process has mapped, in whole or in part, by the kernel's
-/// numbers. Their pages stay when it lets go of them, for as long as one mapping of the piece is left.
-fn shared_pieces(pid: i32) -> Option<Vec<u64>> {
-    of_a_living_thread(pid, |thread| {
-        let maps = read(&format!("{thread}/maps")).filter(|maps| !maps.is_empty())?;
-        let lines = maps.lines().filter(|line| line.ends_with(SHARED_MAPPING));
-        // Range, rights, offset, device, inode.
-        let pieces = lines.filter_map(|line| line.split(' ').nth(4)?.parse().ok());
-        Some(pieces.collect())
-    })
-}
-
-/// What is told of a thread that has the memory of a process. A first thread that has ended shows none, though
-/// the others have it all.
-fn of_a_living_thread<T>(pid: i32, told: impl Fn(&str) -> Option<T>) -> Option<T> {
-    let tasks = format!("/proc/{pid}/task");
-    numbers(&tasks).find_map(|thread| told(&format!("{tasks}/{thread}")))
-}
-
-fn kib(text: &str, name: &str) -> Option<u64> {
-    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
-    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kib * 1024)
 }
 
 #[cfg(test)]
@@ -551,20 +417,6 @@ mod tests {
     }
 
     #[test]
-    fn the_watch_reads_real_processes() {
-        let memories = Memory::of(&[own()]);
-        let [memory] = memories.as_slice() else {
-            panic!("{memories:?}");
-        };
-        let (most, proportional) = (memory.resident_bytes, proportional_bytes(own()).unwrap());
-        assert!(most > 100_000, "{most}");
-        assert!(
-            proportional > 0 && proportional <= most * 2,
-            "{proportional}"
-        );
-    }
-
-    #[test]
     fn a_run_is_its_pid_namespace_or_its_process_group() {
         for tier in Tier::ALL {
             // What a sandbox may have for itself.
@@ -594,18 +446,6 @@ mod tests {
         };
         assert_eq!(over(&alone, limits(1)), Some(Over::Memory));
         assert_eq!(over(&alone, limits(1 << 50)), None);
-    }
-
-    #[test]
-    fn who_has_gone_is_noted() {
-        let mut gone = BTreeSet::new();
-        let memory = Memory {
-            processes: vec![i32::MAX],
-            thread: i32::MAX,
-            resident_bytes: 1,
-        };
-        assert!(!counts_more(&[memory], 1 << 50, &mut gone));
-        assert_eq!(gone, [i32::MAX].into());
     }
 
     #[test]
