@@ -8,35 +8,27 @@
 //! from outside takes a lock of all threads, for a grace period of the kernel (measured on Linux
 //! 6.18: 11.6 ms against 0.02 ms at fifty a second), which is also why no crate does this for us.
 
+mod leaf;
 mod room;
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::FileExt;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use wire::{Limits, Tally};
+use wire::Limits;
 
+pub use self::leaf::Leaf;
+use self::leaf::processes_max;
 use self::room::Divided;
 pub use self::room::Room;
 
 /// What a run is bounded by, where it is offered; memory must be.
 const CONTROLLERS: [&str; 3] = ["memory", "pids", "cpu"];
 
-/// Memory that may still be charged to an empty leaf for it to be used again. Bytes.
-const LEFTOVER_BYTES_MAX: u64 = 16 << 20;
-
 /// Empty leaves that are kept for the next runs. Under load some are given back before the next
 /// are taken; making one, and letting the kernel take it apart, costs 0.25 ms.
 const SPARE_MAX: usize = 16;
-
-/// Processes in a leaf of which the program has made none: itself, and the one that holds its memory.
-const PROCESSES_MIN: u64 = 2;
-
-/// How near to its limit a leaf's peak is where the kernel had to kill: what it could not charge is at
-/// most a huge page and what a processor charges ahead. Bytes.
-const KILL_MARGIN_BYTES: u64 = 4 << 20;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Version {
@@ -57,37 +49,6 @@ pub struct Cgroups {
     free: Vec<Leaf>,
     /// What the folder of version 2 is in.
     divided: Option<Divided>,
-}
-
-/// One run's cgroup. Its files stay open: a leaf serves many runs, one after the other.
-#[derive(Debug)]
-pub struct Leaf {
-    folders: Vec<(&'static str, PathBuf)>,
-    /// The files to which a process of one thread writes `0` to join.
-    doors: Vec<File>,
-    /// Where the kernel counts the processes that it killed for their memory.
-    kills: File,
-    /// What is charged now.
-    usage: File,
-    kills_before: u64,
-    /// What was charged before there was a program, where that is not nothing.
-    charged_before: u64,
-    /// The most that was charged at once.
-    memory_peak: Option<MemoryPeak>,
-    /// The most processes at once, ever: the kernel does not let go of it.
-    processes_peak: Option<File>,
-    /// How many processes the limit refused, ever.
-    processes_refused: Option<File>,
-    limits: Limits,
-}
-
-/// Where the kernel keeps the most that was charged at once.
-#[derive(Debug)]
-enum MemoryPeak {
-    /// It can be told to begin again: v1, and v2 for this descriptor since Linux 6.12.
-    Resettable(File),
-    /// It cannot: this much was charged before the run. What a run uses is known if it is more.
-    Lasting(File, u64),
 }
 
 impl Cgroups {
@@ -202,24 +163,18 @@ impl Cgroups {
             make(folder)?;
         }
         limit(self.version, folders, &self.limits)?;
-        let mut leaf = Leaf::open(self.version, folders.to_vec(), self.limits)?;
-        leaf.kills_before = leaf.kills();
-        Ok(leaf)
+        Leaf::open(self.version, folders.to_vec(), self.limits)
     }
 
     /// Takes back the leaf of a run whose every process is dead.
     pub fn give_back(&mut self, mut leaf: Leaf) {
-        leaf.kills_before = leaf.kills();
-        leaf.charged_before = 0;
-        if leaf.is_worn() || leaf.forget_peaks().is_err() || self.free.len() >= SPARE_MAX {
-            leaf.remove();
-        } else {
+        if self.free.len() < SPARE_MAX && leaf.begin_again() {
             self.free.push(leaf);
+        } else {
+            leaf.remove();
         }
     }
-}
 
-impl Cgroups {
     /// Removes every folder, and leaves all else as it was. All processes in them must be dead.
     pub fn remove(&self) {
         for (_, folder) in &self.folders {
@@ -229,167 +184,6 @@ impl Cgroups {
             divided.undo();
         }
     }
-}
-
-impl Leaf {
-    fn open(
-        version: Version,
-        folders: Vec<(&'static str, PathBuf)>,
-        limits: Limits,
-    ) -> io::Result<Self> {
-        let (door, kills, usage, peak) = match version {
-            Version::V1 => (
-                "tasks",
-                "memory.oom_control",
-                "memory.usage_in_bytes",
-                "memory.max_usage_in_bytes",
-            ),
-            Version::V2 => (
-                "cgroup.procs",
-                "memory.events",
-                "memory.current",
-                "memory.peak",
-            ),
-        };
-        let (_, memory) = folders.first().ok_or(io::ErrorKind::NotFound)?;
-        let memory_peak = MemoryPeak::open(&memory.join(peak));
-        // Older kernels lack the one or the other.
-        let of_processes = |name: &str| {
-            let mut folders = folders.iter().filter(|(c, _)| c.contains("pids"));
-            folders.find_map(|(_, folder)| File::open(folder.join(name)).ok())
-        };
-        let processes_peak = of_processes("pids.peak");
-        let processes_refused = of_processes("pids.events");
-        let (kills, usage) = (
-            File::open(memory.join(kills))?,
-            File::open(memory.join(usage))?,
-        );
-        let doors = folders
-            .iter()
-            .map(|(_, folder)| OpenOptions::new().write(true).open(folder.join(door)))
-            .collect::<io::Result<_>>()?;
-        Ok(Self {
-            folders,
-            doors,
-            kills,
-            usage,
-            kills_before: 0,
-            charged_before: 0,
-            memory_peak,
-            processes_peak,
-            processes_refused,
-            limits,
-        })
-    }
-
-    /// The files to which a process of one thread writes `0` to join.
-    pub fn doors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        self.doors.iter().map(AsFd::as_fd)
-    }
-
-    /// What the kernel has counted of the run so far. `killed`: whether SIGKILL ended the program.
-    ///
-    /// Two reads, each a microsecond; two more where a limit may have been reached.
-    #[must_use]
-    pub fn tally(&self, killed: bool) -> Tally {
-        let memory_peak_bytes = self.memory_peak.as_ref().and_then(MemoryPeak::of_the_run);
-        let near_the_limit = memory_peak_bytes.is_none_or(|peak| {
-            peak.saturating_add(KILL_MARGIN_BYTES) > self.limits.memory_bytes_max
-        });
-        let peak = self.processes_peak.as_ref().and_then(number);
-        let all_were_there = peak.is_none_or(|peak| peak >= processes_max(&self.limits).into());
-        Tally {
-            memory_peak_bytes: memory_peak_bytes
-                .map(|peak| peak.saturating_sub(self.charged_before)),
-            processes_peak: peak.map(|peak| {
-                let without_the_holder = peak.saturating_sub(PROCESSES_MIN - 1);
-                u32::try_from(without_the_holder).unwrap_or(u32::MAX)
-            }),
-            out_of_memory: (killed || near_the_limit) && self.kills() > self.kills_before,
-            out_of_processes: all_were_there && self.refusals() > 0,
-            ..Tally::default()
-        }
-    }
-
-    /// The program begins only now: what has been charged so far is not its own.
-    pub fn begin(&mut self) {
-        self.charged_before = number(&self.usage).unwrap_or(0);
-        // If it cannot be, what is told is too much.
-        let _begun_again = self.forget_peaks();
-    }
-
-    /// Whether the kernel has killed a process in it.
-    #[must_use]
-    pub fn was_short_of_memory(&self) -> bool {
-        self.kills() > self.kills_before
-    }
-
-    fn kills(&self) -> u64 {
-        count(&read(&self.kills), "oom_kill ")
-    }
-
-    fn refusals(&self) -> u64 {
-        let text = self.processes_refused.as_ref().map(read);
-        count(&text.unwrap_or_default(), "max ")
-    }
-
-    /// Whether too much is still charged to it, as when a run left kernel memory behind, or its
-    /// processes were more than those of the next run may be, whose peak could not be told then.
-    fn is_worn(&self) -> bool {
-        let is_stained = match self.processes_peak.as_ref().and_then(number) {
-            Some(peak) => peak > PROCESSES_MIN,
-            None => self.refusals() > 0,
-        };
-        is_stained || number(&self.usage).is_none_or(|bytes| bytes > LEFTOVER_BYTES_MAX)
-    }
-
-    /// Begins the count of memory again, for the next run.
-    fn forget_peaks(&mut self) -> io::Result<()> {
-        match &mut self.memory_peak {
-            Some(peak) => peak.begin_again(),
-            None => Ok(()),
-        }
-    }
-
-    fn remove(&self) {
-        for (_, folder) in &self.folders {
-            // A leaf that is not empty yet goes with the whole tree at the end.
-            drop(fs::remove_dir(folder));
-        }
-    }
-}
-
-impl MemoryPeak {
-    /// Nothing where the kernel does not keep it (v2 before Linux 5.19).
-    fn open(path: &Path) -> Option<Self> {
-        let both = OpenOptions::new().read(true).write(true).open(path);
-        let resettable = both.ok().map(Self::Resettable);
-        resettable.or_else(|| Some(Self::Lasting(File::open(path).ok()?, 0)))
-    }
-
-    fn of_the_run(&self) -> Option<u64> {
-        match self {
-            Self::Resettable(file) => number(file),
-            Self::Lasting(file, before) => number(file).filter(|peak| peak > before),
-        }
-    }
-
-    fn begin_again(&mut self) -> io::Result<()> {
-        match self {
-            // The peak is what is charged now, whatever is written.
-            Self::Resettable(file) => file.write_at(b"0", 0).map(drop),
-            Self::Lasting(file, before) => {
-                *before = number(file).unwrap_or(u64::MAX);
-                Ok(())
-            }
-        }
-    }
-}
-
-/// Processes and threads that a leaf holds at most.
-const fn processes_max(limits: &Limits) -> u32 {
-    // The program itself and the process that holds its memory are two more.
-    limits.processes_max.saturating_add(2)
 }
 
 fn limit(version: Version, folders: &[(&'static str, PathBuf)], limits: &Limits) -> io::Result<()> {
@@ -415,26 +209,6 @@ fn limit(version: Version, folders: &[(&'static str, PathBuf)], limits: &Limits)
         }
     }
     Ok(())
-}
-
-/// What a file of the kernel's says now; nothing if it cannot be read.
-fn read(file: &File) -> String {
-    let mut bytes = [0; 512];
-    let count = file.read_at(&mut bytes, 0).unwrap_or(0);
-    String::from_utf8_lossy(bytes.get(..count).unwrap_or_default()).into_owned()
-}
-
-/// The number that a file of the kernel's holds.
-fn number(file: &File) -> Option<u64> {
-    read(file).trim().parse().ok()
-}
-
-/// The number after `name` in a file of many; 0 if it is not there.
-fn count(text: &str, name: &str) -> u64 {
-    let count = text.lines().find_map(|line| line.strip_prefix(name));
-    count
-        .and_then(|count| count.trim().parse().ok())
-        .unwrap_or(0)
 }
 
 /// A file that this kernel does not have is no error: the limit it bears does not exist either.
@@ -562,86 +336,5 @@ mod tests {
         assert_eq!(at("pids"), None);
         let unified = Some(PathBuf::from("/sys/fs/cgroup/unified"));
         assert_eq!(mount_of(MOUNTS, "cgroup2", None), unified);
-    }
-
-    /// A leaf of files that no kernel keeps, so that every count can be tried.
-    fn leaf(folder: &Path, files: &[(&str, &str)]) -> Leaf {
-        for (name, text) in files {
-            fs::write(folder.join(name), text).unwrap();
-        }
-        let folders = vec![("memory", folder.to_owned()), ("pids", folder.to_owned())];
-        let limits = Limits {
-            memory_bytes_max: 512 << 20,
-            processes_max: 10,
-            workspace_bytes_max: 0,
-            workspace_files_max: 0,
-            cpu_seconds_max: 0,
-        };
-        Leaf::open(Version::V1, folders, limits).unwrap()
-    }
-
-    const QUIET: [(&str, &str); 6] = [
-        ("tasks", ""),
-        ("memory.oom_control", "under_oom 0\noom_kill 3\n"),
-        ("memory.usage_in_bytes", "4096\n"),
-        ("memory.max_usage_in_bytes", "9000\n"),
-        ("pids.peak", "2\n"),
-        ("pids.events", "max 0\n"),
-    ];
-
-    #[test]
-    fn a_leaf_tells_what_the_kernel_counted() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut leaf = leaf(folder.path(), &QUIET);
-        leaf.kills_before = leaf.kills();
-        let quiet = Tally {
-            memory_peak_bytes: Some(9000),
-            processes_peak: Some(1),
-            ..Tally::default()
-        };
-        assert_eq!((leaf.tally(true), leaf.is_worn()), (quiet, false));
-
-        let put = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
-        put("pids.peak", "12\n");
-        put("pids.events", "max 7\n");
-        put("memory.max_usage_in_bytes", "536870000\n");
-        put("memory.oom_control", "oom_kill 4\n");
-        let full = Tally {
-            memory_peak_bytes: Some(536_870_000),
-            processes_peak: Some(11),
-            out_of_memory: true,
-            out_of_processes: true,
-            ..Tally::default()
-        };
-        assert_eq!((leaf.tally(false), leaf.is_worn()), (full, true));
-    }
-
-    #[test]
-    fn what_a_kernel_does_not_count_is_not_told() {
-        let folder = tempfile::tempdir().unwrap();
-        let lacking = ["memory.max_usage_in_bytes", "pids.peak", "pids.events"];
-        let files: Vec<_> = QUIET
-            .into_iter()
-            .filter(|(name, _)| !lacking.contains(name))
-            .collect();
-        let mut leaf = leaf(folder.path(), &files);
-        leaf.kills_before = leaf.kills();
-        assert_eq!(
-            (leaf.tally(true), leaf.is_worn()),
-            (Tally::default(), false)
-        );
-    }
-
-    #[test]
-    fn a_peak_that_lasts_is_told_of_a_run_only_if_it_grew() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("memory.peak");
-        fs::write(&path, "500").unwrap();
-        let mut peak = MemoryPeak::Lasting(File::open(&path).unwrap(), 0);
-        assert_eq!(peak.of_the_run(), Some(500));
-        peak.begin_again().unwrap();
-        assert_eq!(peak.of_the_run(), None);
-        fs::write(&path, "501").unwrap();
-        assert_eq!(peak.of_the_run(), Some(501));
     }
 }
