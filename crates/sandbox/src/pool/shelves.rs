@@ -1,0 +1,172 @@
+//! Units by kind, those that are on their way, and the jobs that wait for one.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+use wire::{ToKeeper, UnitId};
+
+use super::PoolSettings;
+use crate::Kind;
+use crate::keeper::Orders;
+use crate::unit::{Ended, Unit};
+
+/// How long a kind is kept as ready as the settings say after it was asked for; then one unit of it
+/// waits, since the memory that each has to itself would be there for nobody. The core kind, which
+/// most programs need, stays ready.
+const DEMAND_REMEMBERED: Duration = Duration::from_mins(1);
+/// Longest wait of a unit for a job; then a fresh one takes its place.
+const UNIT_AGE_MAX: Duration = Duration::from_mins(10);
+
+/// Everything that changes. The lock is never held across an `await`.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub(super) orders: Option<Orders>,
+    /// Why there is no keeper, where another one was started in vain.
+    pub(super) keeper_failure: Option<String>,
+    pub(super) units_ordered: u64,
+    pub(super) shelves: HashMap<Kind, Shelf>,
+    pub(super) routes: HashMap<UnitId, Route>,
+    /// Whether a unit of each kind has been ready. Before that a failure is told at once: the host
+    /// cannot do it, and trying again helps nobody.
+    pub(super) started: bool,
+    pub(super) closing: bool,
+}
+
+/// Units of one kind, and jobs that wait for one.
+#[derive(Debug, Default)]
+pub(super) struct Shelf {
+    pub(super) ready: VecDeque<Unit>,
+    pub(super) waiting: VecDeque<oneshot::Sender<Unit>>,
+    /// Ordered, not ready yet.
+    pub(super) warming: usize,
+    /// When a job last asked for one.
+    pub(super) last_asked: Option<Instant>,
+    /// What the keeper said about the last unit that failed; until one succeeds, the next are
+    /// ordered one at a time, after a pause.
+    pub(super) last_failure: Option<String>,
+}
+
+/// Where news of one unit go.
+#[derive(Debug)]
+pub(super) struct Route {
+    pub(super) kind: Kind,
+    pub(super) warming: bool,
+    pub(super) ended: Option<oneshot::Sender<Ended>>,
+    pub(super) gone: Option<oneshot::Sender<()>>,
+    /// The receiving halves, until the unit is ready and takes them.
+    pub(super) receivers: Option<(oneshot::Receiver<Ended>, oneshot::Receiver<()>)>,
+}
+
+impl State {
+    pub(super) fn shelf(&mut self, kind: Kind) -> &mut Shelf {
+        self.shelves.entry(kind).or_default()
+    }
+
+    /// Lets go of units that are more than wanted, and of those that have waited too long.
+    pub(super) fn clear(&mut self, settings: &PoolSettings, kind: Kind) {
+        let shelf = self.shelf(kind);
+        let wanted = settings.wanted(kind, shelf.last_asked.map(|at| at.elapsed()));
+        // The oldest are in front.
+        while shelf.ready.len() + shelf.warming > wanted
+            || shelf
+                .ready
+                .front()
+                .is_some_and(|unit| unit.ready_at.elapsed() > UNIT_AGE_MAX)
+        {
+            if shelf.ready.pop_front().is_none() {
+                return;
+            }
+        }
+    }
+
+    /// Orders units until as many are ready or warming as the settings and the waiting jobs want.
+    pub(super) fn refill(&mut self, settings: &PoolSettings, kind: Kind) {
+        let Some(orders) = self.orders.clone() else {
+            return;
+        };
+        let shelf = self.shelves.entry(kind).or_default();
+        shelf.waiting.retain(|waiting| !waiting.is_closed());
+        let wanted = match shelf.last_failure {
+            None => {
+                let last_asked = shelf.last_asked.map(|at| at.elapsed());
+                settings.wanted(kind, last_asked) + shelf.waiting.len()
+            }
+            Some(_) => 1,
+        };
+        while shelf.ready.len() + shelf.warming < wanted {
+            shelf.warming += 1;
+            self.units_ordered += 1;
+            let unit = UnitId(self.units_ordered);
+            let (ended_sender, ended) = oneshot::channel();
+            let (gone_sender, gone) = oneshot::channel();
+            let route = Route {
+                kind,
+                warming: true,
+                ended: Some(ended_sender),
+                gone: Some(gone_sender),
+                receivers: Some((ended, gone)),
+            };
+            self.routes.insert(unit, route);
+            orders.send(ToKeeper::Warm { unit, kind });
+        }
+    }
+}
+
+impl Shelf {
+    /// To the job that waits longest, or onto the shelf.
+    pub(super) fn give(&mut self, mut unit: Unit) {
+        while let Some(waiting) = self.waiting.pop_front() {
+            match waiting.send(unit) {
+                Ok(()) => return,
+                Err(refused) => unit = refused,
+            }
+        }
+        self.ready.push_back(unit);
+    }
+}
+
+impl PoolSettings {
+    const fn of(&self, kind: Kind) -> usize {
+        match kind {
+            Kind::Core => self.core,
+            Kind::Numpy => self.numpy,
+            Kind::Full => self.full,
+        }
+    }
+
+    /// How many units of a kind are to wait which was asked for last so long ago, if ever.
+    fn wanted(&self, kind: Kind, last_asked: Option<Duration>) -> usize {
+        let recent = last_asked.is_some_and(|ago| ago < DEMAND_REMEMBERED);
+        if recent || kind == Kind::Core {
+            self.of(kind).max(1)
+        } else {
+            1
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_units_wait_as_the_settings_say_and_demand_wants() {
+        let settings = PoolSettings {
+            core: 5,
+            numpy: 2,
+            full: 0,
+        };
+        let ago = |seconds| Some(Duration::from_secs(seconds));
+        for (kind, last_asked, wanted) in [
+            (Kind::Core, None, 5),
+            (Kind::Core, ago(1000), 5),
+            (Kind::Numpy, None, 1),
+            (Kind::Numpy, ago(1), 2),
+            (Kind::Numpy, ago(61), 1),
+            (Kind::Full, ago(1), 1),
+        ] {
+            assert_eq!(settings.wanted(kind, last_asked), wanted, "{kind:?}");
+        }
+    }
+}
