@@ -8,6 +8,7 @@ mod layers;
 
 use std::ffi::OsString;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -160,6 +161,7 @@ pub fn load(
         code_characters_max: layers.number("admin_code_characters_max", 1..=CODE_CHARACTERS_MAX)?,
         wall_max: layers.milliseconds("admin_wall_ms_max", 10..=HOUR_MS)?,
     };
+    let concurrent_max = layers.number("concurrent_max", 1..=1000)?;
     let cpu_seconds = layers.number("cpu_seconds_max", 0..=HOUR_MS / 1000)?;
     let cpu_seconds_set = Some(cpu_seconds).filter(|seconds| *seconds > 0);
     let limits = Limits {
@@ -193,7 +195,7 @@ pub fn load(
         })?,
         requests_per_minute: layers.number("requests_per_minute", 1..=1_000_000)?,
         requests_per_day: layers.number("requests_per_day", 1..=1_000_000_000)?,
-        concurrent_max: layers.number("concurrent_max", 1..=1000)?,
+        concurrent_max,
         public,
         admin,
         attachments_max: layers.number("attachments_max", 0..=64)?,
@@ -214,7 +216,10 @@ pub fn load(
         },
         usage_in_answers: layers.truth("usage_in_answers")?,
         pool: PoolSettings {
-            core: layers.number("pool_core", 1..=1000)?,
+            core: match layers.number("pool_core", 0..=1000)? {
+                0 => concurrent_max.clamp(*POOL_CORE.start(), *POOL_CORE.end()),
+                set => set,
+            },
             numpy: layers.number("pool_numpy", 0..=1000)?,
             full: layers.number("pool_full", 0..=1000)?,
         },
@@ -263,6 +268,8 @@ const CODE_CHARACTERS_MAX: u64 = 100_000;
 
 /// Longest time of any kind. Milliseconds.
 const HOUR_MS: u64 = 3_600_000;
+/// How many units of the core kind wait where no setting says so: as many as may run at once, within these.
+const POOL_CORE: RangeInclusive<usize> = 5..=50;
 
 /// Processor time of one process: the longest wall clock and one second more.
 fn cpu_seconds_max(wall_max: Duration) -> u32 {
@@ -335,7 +342,7 @@ mod tests {
             (config.requests_per_minute, config.requests_per_day),
             (5, 30)
         );
-        assert_eq!(config.concurrent_max, 5);
+        assert_eq!((config.concurrent_max, config.pool.core), (5, 5));
         assert_eq!(config.public, config.admin);
         assert_eq!(config.public.code_characters_max, 2000);
         assert_eq!(config.public.wall_max, Duration::from_secs(10));
@@ -389,6 +396,22 @@ mod tests {
             .map(IpNet::to_string)
             .collect();
         assert_eq!(proxies, ["10.0.0.0/8", "192.0.2.1/32"]);
+    }
+
+    #[test]
+    fn as_many_units_wait_as_may_run_at_once() {
+        for (concurrent_max, pool_core, core) in [
+            ("1", "0", 5),
+            ("20", "0", 20),
+            ("1000", "0", 50),
+            ("50", "2", 2),
+        ] {
+            let config = with(&[
+                ("HOGNOSE_CONCURRENT_MAX", concurrent_max),
+                ("HOGNOSE_POOL_CORE", pool_core),
+            ]);
+            assert_eq!(config.unwrap().pool.core, core, "{concurrent_max}");
+        }
     }
 
     #[test]
