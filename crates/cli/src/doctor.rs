@@ -253,6 +253,7 @@ fn trial(config: &Config, environment: &Environment) -> anyhow::Result<Finding> 
             setup,
             PoolSettings {
                 core: 1,
+                core_with_running: 0,
                 numpy: 0,
                 full: 0,
             },

@@ -145,6 +145,7 @@ async fn outcome(config: Config, runtime: Runtime, job: Job) -> anyhow::Result<O
     let one_of = |kind| usize::from(kind == job.kind);
     let units = PoolSettings {
         core: one_of(Kind::Core),
+        core_with_running: 0,
         numpy: one_of(Kind::Numpy),
         full: one_of(Kind::Full),
     };

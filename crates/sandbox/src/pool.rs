@@ -8,7 +8,7 @@
 //! on get a [`Fault`], jobs that wait for a unit wait on.
 
 mod news;
-mod shelves;
+mod state;
 mod supervision;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
 use wire::{Tier, Wall};
 
-use self::shelves::State;
-use self::supervision::{CLOSE_MAX, RETRY_PAUSE, START_MAX, took_too_long};
+use self::state::State;
+use self::supervision::{CLOSE_MAX, START_MAX, took_too_long};
 use crate::places::Places;
 use crate::run;
 use crate::unit::Unit;
@@ -43,7 +43,7 @@ impl Pace {
         match tier {
             Tier::Native | Tier::Landlock => Self {
                 unit_wait_max: Duration::from_secs(15),
-                retry_pause: RETRY_PAUSE,
+                retry_pause: Duration::from_millis(200),
             },
             // A unit takes seconds of the processor, and only a few are prepared at once.
             Tier::Gvisor => Self {
@@ -59,6 +59,9 @@ impl Pace {
 pub struct PoolSettings {
     /// Waiting units with the standard library only.
     pub core: usize,
+    /// Where more: as many of these wait as are left of this number by all units in use, so that a burst finds one
+    /// each. Not where a unit is a sandbox, which takes fifty times as much memory.
+    pub core_with_running: usize,
     /// Waiting units with numpy.
     pub numpy: usize,
     /// Waiting units with everything.
@@ -123,7 +126,10 @@ impl Pool {
     }
 
     /// Starts the keeper, waits until every wall is verified on a real unit of each kind.
-    async fn start_tier(setup: Setup, settings: PoolSettings) -> Result<Self, Fault> {
+    async fn start_tier(setup: Setup, mut settings: PoolSettings) -> Result<Self, Fault> {
+        if setup.tier == Tier::Gvisor {
+            settings.core_with_running = 0;
+        }
         let shared = Arc::new(Shared {
             places: Places::of(&setup),
             setup,

@@ -245,7 +245,10 @@ fn inits_and_programs_that_are_killed_at_any_moment_cost_their_own_runs_only() {
     /// How many of each are killed.
     const KILLS: usize = 8;
     let _machine = machine();
-    let mut server = Server::start(User::Ourselves, &[("concurrent_max", "20")]);
+    let mut server = Server::start(
+        User::Ourselves,
+        &[("concurrent_max", "20"), ("pool_core", "5")],
+    );
     server.parts(3);
     let load = Load::default();
     std::thread::scope(|scope| {
@@ -327,7 +330,7 @@ fn a_unit_that_is_killed_while_it_waits_costs_nobody_an_answer() {
 
 /// Kills parts of a server under load, one after the other, and sees it recover from each.
 fn replaced(user: User, victims: impl Fn(&Parts) -> Vec<Process>) {
-    let mut server = Server::start(user, &[("concurrent_max", "20")]);
+    let mut server = Server::start(user, &[("concurrent_max", "20"), ("pool_core", "5")]);
     let count = victims(&server.parts(3)).len();
     for number in 0..count {
         let parts = server.parts(3);

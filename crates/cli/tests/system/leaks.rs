@@ -62,7 +62,7 @@ fn requests_to_a_server_in_a_container_leave_nothing_behind() {
 
 fn many_requests(user: User, requests: usize) {
     let _machine = machine();
-    let server = Server::start(user, &[("concurrent_max", "20")]);
+    let server = Server::start(user, &[("concurrent_max", "20"), ("pool_core", "5")]);
     in_a_row(&server, WARM_UP);
     at_once(&server, WARM_UP);
     let before = Standing::settled(&server);

@@ -23,6 +23,7 @@ fn quota_survives_kill_dash_nine() {
         ("requests_per_minute", "1000000"),
         ("requests_per_day", "1000000"),
         ("concurrent_max", "20"),
+        ("pool_core", "5"),
         ("pool_numpy", "0"),
         ("pool_full", "0"),
     ];

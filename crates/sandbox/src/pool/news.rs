@@ -29,9 +29,11 @@ impl Shared {
             }
             FromKeeper::Failed { unit, reason } => self.unit_failed(unit, reason),
             FromKeeper::Gone { unit } => {
-                if let Some(gone) = self.lock().routes.remove(&unit).and_then(|r| r.gone) {
+                let mut state = self.lock();
+                if let Some(gone) = state.routes.remove(&unit).and_then(|r| r.gone) {
                     let _nobody_waits = gone.send(());
                 }
+                state.refill_after_use(&self.settings);
             }
             FromKeeper::Raised { .. } | FromKeeper::Refused { .. } => {}
         }

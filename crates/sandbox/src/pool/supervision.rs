@@ -23,7 +23,7 @@ const ASKED_IN_VAIN_MAX: u32 = 5;
 /// A unit that never is: asked to end it, a keeper says that it is gone.
 const NO_UNIT: UnitId = UnitId(0);
 /// Pause before another keeper is started.
-pub(super) const RETRY_PAUSE: Duration = Duration::from_millis(200);
+const KEEPER_PAUSE_MIN: Duration = Duration::from_millis(200);
 /// Longest pause before another keeper is started: doubled each time, since a start costs a second of
 /// the processor.
 const KEEPER_PAUSE_MAX: Duration = Duration::from_secs(5);
@@ -96,7 +96,7 @@ impl Shared {
     }
 
     async fn start_another(&self) -> Option<Keeper> {
-        let mut pause = RETRY_PAUSE;
+        let mut pause = KEEPER_PAUSE_MIN;
         loop {
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(KEEPER_PAUSE_MAX);

@@ -8,7 +8,6 @@ mod layers;
 
 use std::ffi::OsString;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -162,6 +161,8 @@ pub fn load(
         wall_max: layers.milliseconds("admin_wall_ms_max", 10..=HOUR_MS)?,
     };
     let concurrent_max = layers.number("concurrent_max", 1..=1000)?;
+    let pool_core = layers.number("pool_core", 0..=1000)?;
+    let pool_core_set = Some(pool_core).filter(|units| *units > 0);
     let cpu_seconds = layers.number("cpu_seconds_max", 0..=HOUR_MS / 1000)?;
     let cpu_seconds_set = Some(cpu_seconds).filter(|seconds| *seconds > 0);
     let limits = Limits {
@@ -216,9 +217,10 @@ pub fn load(
         },
         usage_in_answers: layers.truth("usage_in_answers")?,
         pool: PoolSettings {
-            core: match layers.number("pool_core", 0..=1000)? {
-                0 => concurrent_max.clamp(*POOL_CORE.start(), *POOL_CORE.end()),
-                set => set,
+            core: pool_core_set.unwrap_or(POOL_CORE_MIN),
+            core_with_running: match pool_core_set {
+                Some(_) => 0,
+                None => concurrent_max.min(POOL_CORE_MAX),
             },
             numpy: layers.number("pool_numpy", 0..=1000)?,
             full: layers.number("pool_full", 0..=1000)?,
@@ -268,8 +270,12 @@ const CODE_CHARACTERS_MAX: u64 = 100_000;
 
 /// Longest time of any kind. Milliseconds.
 const HOUR_MS: u64 = 3_600_000;
-/// How many units of the core kind wait where no setting says so: as many as may run at once, within these.
-const POOL_CORE: RangeInclusive<usize> = 5..=50;
+
+/// How many units of the core kind wait at least where no setting says so.
+const POOL_CORE_MIN: usize = 5;
+/// How many of them there are then for a burst. A process on the host has ten descriptors for each, and a thousand where
+/// nobody raised its limit.
+const POOL_CORE_MAX: usize = 50;
 
 /// Processor time of one process: the longest wall clock and one second more.
 fn cpu_seconds_max(wall_max: Duration) -> u32 {
@@ -399,18 +405,19 @@ mod tests {
     }
 
     #[test]
-    fn as_many_units_wait_as_may_run_at_once() {
-        for (concurrent_max, pool_core, core) in [
-            ("1", "0", 5),
-            ("20", "0", 20),
-            ("1000", "0", 50),
-            ("50", "2", 2),
+    fn as_many_units_wait_as_may_run_at_once_unless_a_setting_says_otherwise() {
+        for (concurrent_max, pool_core, waiting) in [
+            ("1", "0", (5, 1)),
+            ("20", "0", (5, 20)),
+            ("1000", "0", (5, 50)),
+            ("50", "2", (2, 0)),
         ] {
             let config = with(&[
                 ("HOGNOSE_CONCURRENT_MAX", concurrent_max),
                 ("HOGNOSE_POOL_CORE", pool_core),
             ]);
-            assert_eq!(config.unwrap().pool.core, core, "{concurrent_max}");
+            let pool = config.unwrap().pool;
+            assert_eq!((pool.core, pool.core_with_running), waiting);
         }
     }
 

@@ -1,4 +1,4 @@
-//! Units by kind, those that are on their way, and the jobs that wait for one.
+//! What of the pool changes: units by kind, those that are on their way or run, and the jobs that wait for one.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -24,7 +24,7 @@ pub(super) struct State {
     pub(super) orders: Option<Orders>,
     /// Why there is no keeper, where another one was started in vain.
     pub(super) keeper_failure: Option<String>,
-    pub(super) units_ordered: u64,
+    units_ordered: u64,
     pub(super) shelves: HashMap<Kind, Shelf>,
     pub(super) routes: HashMap<UnitId, Route>,
     /// Whether a unit of each kind has been ready. Before that a failure is told at once: the host
@@ -63,10 +63,19 @@ impl State {
         self.shelves.entry(kind).or_default()
     }
 
+    /// How many units have a job, or have had one and are not gone yet.
+    fn in_use(&self) -> usize {
+        let shelves = self.shelves.values();
+        let waiting: usize = shelves.map(|shelf| shelf.ready.len() + shelf.warming).sum();
+        self.routes.len().saturating_sub(waiting)
+    }
+
     /// Lets go of units that are more than wanted, and of those that have waited too long.
     pub(super) fn clear(&mut self, settings: &PoolSettings, kind: Kind) {
+        let in_use = self.in_use();
         let shelf = self.shelf(kind);
-        let wanted = settings.wanted(kind, shelf.last_asked.map(|at| at.elapsed()));
+        let last_asked = shelf.last_asked.map(|at| at.elapsed());
+        let wanted = settings.wanted(kind, last_asked, in_use);
         // The oldest are in front.
         while shelf.ready.len() + shelf.warming > wanted
             || shelf
@@ -80,17 +89,26 @@ impl State {
         }
     }
 
+    /// A unit in use is gone: one more may wait for a burst. Where the latest one failed, the next is ordered after a
+    /// pause only.
+    pub(super) fn refill_after_use(&mut self, settings: &PoolSettings) {
+        if settings.core_with_running > 0 && self.shelf(Kind::Core).last_failure.is_none() {
+            self.refill(settings, Kind::Core);
+        }
+    }
+
     /// Orders units until as many are ready or warming as the settings and the waiting jobs want.
     pub(super) fn refill(&mut self, settings: &PoolSettings, kind: Kind) {
         let Some(orders) = self.orders.clone() else {
             return;
         };
+        let in_use = self.in_use();
         let shelf = self.shelves.entry(kind).or_default();
         shelf.waiting.retain(|waiting| !waiting.is_closed());
         let wanted = match shelf.last_failure {
             None => {
                 let last_asked = shelf.last_asked.map(|at| at.elapsed());
-                settings.wanted(kind, last_asked) + shelf.waiting.len()
+                settings.wanted(kind, last_asked, in_use) + shelf.waiting.len()
             }
             Some(_) => 1,
         };
@@ -135,13 +153,17 @@ impl PoolSettings {
         }
     }
 
-    /// How many units of a kind are to wait which was asked for last so long ago, if ever.
-    fn wanted(&self, kind: Kind, last_asked: Option<Duration>) -> usize {
+    /// How many units of a kind are to wait which was asked for last so long ago, if ever, while so many of all
+    /// kinds are in use.
+    fn wanted(&self, kind: Kind, last_asked: Option<Duration>, in_use: usize) -> usize {
         let recent = last_asked.is_some_and(|ago| ago < DEMAND_REMEMBERED);
-        if recent || kind == Kind::Core {
-            self.of(kind).max(1)
-        } else {
-            1
+        match kind {
+            Kind::Core => {
+                let of_a_burst = self.core_with_running.saturating_sub(in_use);
+                self.core.max(of_a_burst).max(1)
+            }
+            Kind::Numpy | Kind::Full if recent => self.of(kind).max(1),
+            Kind::Numpy | Kind::Full => 1,
         }
     }
 }
@@ -154,19 +176,24 @@ mod tests {
     fn as_many_units_wait_as_the_settings_say_and_demand_wants() {
         let settings = PoolSettings {
             core: 5,
+            core_with_running: 20,
             numpy: 2,
             full: 0,
         };
         let ago = |seconds| Some(Duration::from_secs(seconds));
-        for (kind, last_asked, wanted) in [
-            (Kind::Core, None, 5),
-            (Kind::Core, ago(1000), 5),
-            (Kind::Numpy, None, 1),
-            (Kind::Numpy, ago(1), 2),
-            (Kind::Numpy, ago(61), 1),
-            (Kind::Full, ago(1), 1),
+        for (kind, last_asked, in_use, wanted) in [
+            (Kind::Core, None, 0, 20),
+            (Kind::Core, ago(1000), 0, 20),
+            (Kind::Core, ago(0), 3, 17),
+            (Kind::Core, ago(0), 18, 5),
+            (Kind::Core, ago(0), 30, 5),
+            (Kind::Numpy, None, 0, 1),
+            (Kind::Numpy, ago(1), 20, 2),
+            (Kind::Numpy, ago(61), 0, 1),
+            (Kind::Full, ago(1), 0, 1),
         ] {
-            assert_eq!(settings.wanted(kind, last_asked), wanted, "{kind:?}");
+            let found = settings.wanted(kind, last_asked, in_use);
+            assert_eq!(found, wanted, "{kind:?}, {in_use} in use");
         }
     }
 }
