@@ -8,6 +8,7 @@
 //!
 //! One case alone: `HOGNOSE_CASE=hostile/fork_bomb cargo test -p cli --test system cases`.
 
+mod burst;
 mod case;
 mod cases;
 mod command;
