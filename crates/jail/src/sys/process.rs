@@ -202,8 +202,7 @@ pub fn hold_memory() -> io::Result<i32> {
     } else {
         Ok(pid)
     };
-    // SAFETY: `before` is the live mask that was written above; the old set is not asked for.
-    unsafe { libc::sigprocmask(libc::SIG_SETMASK, &raw const before, std::ptr::null_mut()) };
+    signals::restore(&before);
     result
 }
 

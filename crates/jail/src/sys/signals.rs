@@ -18,6 +18,12 @@ pub fn unblock_signals() {
     unsafe { libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut()) };
 }
 
+/// Ignores a signal.
+pub fn ignore_signal(signal: libc::c_int) {
+    // SAFETY: SIG_IGN is a valid disposition and runs no code of ours.
+    unsafe { libc::signal(signal, libc::SIG_IGN) };
+}
+
 /// Blocks every signal: the mask before.
 pub(super) fn block() -> libc::sigset_t {
     // SAFETY: all zeroes is a valid `sigset_t`, which is overwritten below.
@@ -31,8 +37,8 @@ pub(super) fn block() -> libc::sigset_t {
     before
 }
 
-/// Ignores a signal.
-pub fn ignore_signal(signal: libc::c_int) {
-    // SAFETY: SIG_IGN is a valid disposition and runs no code of ours.
-    unsafe { libc::signal(signal, libc::SIG_IGN) };
+/// Makes the mask again what it was before [`block`].
+pub(super) fn restore(before: &libc::sigset_t) {
+    // SAFETY: `before` is live and initialized; the old set is not asked for.
+    unsafe { libc::sigprocmask(libc::SIG_SETMASK, before, std::ptr::null_mut()) };
 }

@@ -11,15 +11,14 @@
 mod leaf;
 mod room;
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use wire::Limits;
 
-pub use self::leaf::Leaf;
-use self::leaf::processes_max;
+use self::leaf::Version;
+pub use self::leaf::{Leaf, join};
 use self::room::Divided;
 pub use self::room::Room;
 
@@ -29,12 +28,6 @@ const CONTROLLERS: [&str; 3] = ["memory", "pids", "cpu"];
 /// Empty leaves that are kept for the next runs. Under load some are given back before the next
 /// are taken; making one, and letting the kernel take it apart, costs 0.25 ms.
 const SPARE_MAX: usize = 16;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Version {
-    V1,
-    V2,
-}
 
 /// The keeper's folders in the cgroup tree.
 #[derive(Debug)]
@@ -151,24 +144,12 @@ impl Cgroups {
             .iter()
             .map(|(c, folder)| (*c, folder.join(&name)))
             .collect();
-        self.make_leaf(&folders).inspect_err(|_| {
-            for (_, folder) in &folders {
-                drop(fs::remove_dir(folder));
-            }
-        })
-    }
-
-    fn make_leaf(&self, folders: &[(&'static str, PathBuf)]) -> io::Result<Leaf> {
-        for (_, folder) in folders {
-            make(folder)?;
-        }
-        limit(self.version, folders, &self.limits)?;
-        Leaf::open(self.version, folders.to_vec(), self.limits)
+        Leaf::make(self.version, &folders, self.limits)
     }
 
     /// Takes back the leaf of a run whose every process is dead.
     pub fn give_back(&mut self, mut leaf: Leaf) {
-        if self.free.len() < SPARE_MAX && leaf.begin_again() {
+        if self.free.len() < SPARE_MAX && leaf.serves_again() {
             self.free.push(leaf);
         } else {
             leaf.remove();
@@ -183,39 +164,6 @@ impl Cgroups {
         if let Some(divided) = &self.divided {
             divided.undo();
         }
-    }
-}
-
-fn limit(version: Version, folders: &[(&'static str, PathBuf)], limits: &Limits) -> io::Result<()> {
-    let bytes = limits.memory_bytes_max.to_string();
-    let processes = processes_max(limits).to_string();
-    for (controller, folder) in folders {
-        match (version, *controller) {
-            (Version::V2, _) => {
-                fs::write(folder.join("memory.max"), &bytes)?;
-                optional(fs::write(folder.join("memory.swap.max"), "0"))?;
-                fs::write(folder.join("memory.oom.group"), "1")?;
-                optional(fs::write(folder.join("pids.max"), &processes))?;
-            }
-            (Version::V1, "memory") => {
-                fs::write(folder.join("memory.limit_in_bytes"), &bytes)?;
-                optional(fs::write(
-                    folder.join("memory.memsw.limit_in_bytes"),
-                    &bytes,
-                ))?;
-            }
-            (Version::V1, "pids") => fs::write(folder.join("pids.max"), &processes)?,
-            (Version::V1, _) => {}
-        }
-    }
-    Ok(())
-}
-
-/// A file that this kernel does not have is no error: the limit it bears does not exist either.
-fn optional(result: io::Result<()>) -> io::Result<()> {
-    match result {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other,
     }
 }
 
@@ -303,18 +251,6 @@ fn sweep_in(base: &Path) {
             remove_tree(&entry.path());
         }
     }
-}
-
-/// Joins the leaf whose doors these are.
-///
-/// # Errors
-///
-/// The kernel's.
-pub fn join(doors: Vec<OwnedFd>) -> io::Result<()> {
-    for door in doors {
-        io::Write::write_all(&mut File::from(door), b"0")?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -2,13 +2,13 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use wire::{Limits, Tally};
 
-use super::Version;
+use super::make;
 
 /// Memory that may still be charged to an empty leaf for it to be used again. Bytes.
 const LEFTOVER_BYTES_MAX: u64 = 16 << 20;
@@ -19,6 +19,12 @@ const PROCESSES_MIN: u64 = 2;
 /// How near to its limit a leaf's peak is where the kernel had to kill: what it could not charge is at
 /// most a huge page and what a processor charges ahead. Bytes.
 const KILL_MARGIN_BYTES: u64 = 4 << 20;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Version {
+    V1,
+    V2,
+}
 
 /// One run's cgroup. Its files stay open: a leaf serves many runs, one after the other.
 #[derive(Debug)]
@@ -52,7 +58,21 @@ enum MemoryPeak {
 }
 
 impl Leaf {
-    pub(super) fn open(
+    /// Makes an empty one of these folders, one in v2 and one a controller in v1, with every limit set.
+    pub(super) fn make(
+        version: Version,
+        folders: &[(&'static str, PathBuf)],
+        limits: Limits,
+    ) -> io::Result<Self> {
+        let made = folders
+            .iter()
+            .try_for_each(|(_, folder)| make(folder))
+            .and_then(|()| limit(version, folders, &limits))
+            .and_then(|()| Self::open(version, folders.to_vec(), limits));
+        made.inspect_err(|_| remove(folders))
+    }
+
+    fn open(
         version: Version,
         folders: Vec<(&'static str, PathBuf)>,
         limits: Limits,
@@ -135,7 +155,7 @@ impl Leaf {
     pub fn begin(&mut self) {
         self.charged_before = number(&self.usage).unwrap_or(0);
         // If it cannot be, what is told is too much.
-        let _begun_again = self.forget_peaks();
+        let _begun_again = self.forget_peak();
     }
 
     /// Whether the kernel has killed a process in it.
@@ -164,25 +184,22 @@ impl Leaf {
     }
 
     /// Begins the count of memory again, for the next run.
-    fn forget_peaks(&mut self) -> io::Result<()> {
+    fn forget_peak(&mut self) -> io::Result<()> {
         match &mut self.memory_peak {
-            Some(peak) => peak.begin_again(),
+            Some(peak) => peak.forget(),
             None => Ok(()),
         }
     }
 
     /// Makes it ready for the next run, after one whose every process is dead; whether it can serve one.
-    pub(super) fn begin_again(&mut self) -> bool {
+    pub(super) fn serves_again(&mut self) -> bool {
         self.kills_before = self.kills();
         self.charged_before = 0;
-        !self.is_worn() && self.forget_peaks().is_ok()
+        !self.is_worn() && self.forget_peak().is_ok()
     }
 
     pub(super) fn remove(&self) {
-        for (_, folder) in &self.folders {
-            // A leaf that is not empty yet goes with the whole tree at the end.
-            drop(fs::remove_dir(folder));
-        }
+        remove(&self.folders);
     }
 }
 
@@ -201,7 +218,7 @@ impl MemoryPeak {
         }
     }
 
-    fn begin_again(&mut self) -> io::Result<()> {
+    fn forget(&mut self) -> io::Result<()> {
         match self {
             // The peak is what is charged now, whatever is written.
             Self::Resettable(file) => file.write_at(b"0", 0).map(drop),
@@ -214,9 +231,61 @@ impl MemoryPeak {
 }
 
 /// Processes and threads that a leaf holds at most.
-pub(super) const fn processes_max(limits: &Limits) -> u32 {
+const fn processes_max(limits: &Limits) -> u32 {
     // The program itself and the process that holds its memory are two more.
     limits.processes_max.saturating_add(2)
+}
+
+fn limit(version: Version, folders: &[(&'static str, PathBuf)], limits: &Limits) -> io::Result<()> {
+    let bytes = limits.memory_bytes_max.to_string();
+    let processes = processes_max(limits).to_string();
+    for (controller, folder) in folders {
+        match (version, *controller) {
+            (Version::V2, _) => {
+                fs::write(folder.join("memory.max"), &bytes)?;
+                optional(fs::write(folder.join("memory.swap.max"), "0"))?;
+                fs::write(folder.join("memory.oom.group"), "1")?;
+                optional(fs::write(folder.join("pids.max"), &processes))?;
+            }
+            (Version::V1, "memory") => {
+                fs::write(folder.join("memory.limit_in_bytes"), &bytes)?;
+                optional(fs::write(
+                    folder.join("memory.memsw.limit_in_bytes"),
+                    &bytes,
+                ))?;
+            }
+            (Version::V1, "pids") => fs::write(folder.join("pids.max"), &processes)?,
+            (Version::V1, _) => {}
+        }
+    }
+    Ok(())
+}
+
+/// A file that this kernel does not have is no error: the limit it bears does not exist either.
+fn optional(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+/// A leaf that is not empty yet goes with the whole tree at the end.
+fn remove(folders: &[(&'static str, PathBuf)]) {
+    for (_, folder) in folders {
+        drop(fs::remove_dir(folder));
+    }
+}
+
+/// Joins the leaf whose doors these are.
+///
+/// # Errors
+///
+/// The kernel's.
+pub fn join(doors: Vec<OwnedFd>) -> io::Result<()> {
+    for door in doors {
+        io::Write::write_all(&mut File::from(door), b"0")?;
+    }
+    Ok(())
 }
 
 /// How many processes the kernel has killed for their memory, as its file tells.
@@ -300,6 +369,25 @@ mod tests {
     }
 
     #[test]
+    fn a_leaf_that_serves_again_begins_to_count_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut leaf = leaf(folder.path(), &QUIET);
+        leaf.begin();
+        let put = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+        put("memory.oom_control", "oom_kill 4\n");
+        assert!(leaf.was_short_of_memory());
+        assert!(leaf.serves_again());
+        assert!(!leaf.was_short_of_memory() && !leaf.tally(true).out_of_memory);
+        assert_eq!(leaf.charged_before, 0);
+
+        put("pids.peak", "12\n");
+        assert!(
+            !leaf.serves_again(),
+            "the next run's peak could not be told"
+        );
+    }
+
+    #[test]
     fn what_a_kernel_does_not_count_is_not_told() {
         let folder = tempfile::tempdir().unwrap();
         let lacking = ["memory.max_usage_in_bytes", "pids.peak", "pids.events"];
@@ -321,7 +409,7 @@ mod tests {
         fs::write(&path, "500").unwrap();
         let mut peak = MemoryPeak::Lasting(File::open(&path).unwrap(), 0);
         assert_eq!(peak.of_the_run(), Some(500));
-        peak.begin_again().unwrap();
+        peak.forget().unwrap();
         assert_eq!(peak.of_the_run(), None);
         fs::write(&path, "501").unwrap();
         assert_eq!(peak.of_the_run(), Some(501));
