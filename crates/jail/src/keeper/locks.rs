@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use wire::{LocksSeen, Members, Tier};
 
+use super::proc::run_of;
 use super::watch;
 use crate::sys::SingleThread;
 use crate::walls::{Doing, WallError};
@@ -75,7 +76,7 @@ pub(super) fn runs_with_too_many(tier: Tier) -> Vec<Members> {
     let (counts, is_cut) = by_process();
     let mut sums: BTreeMap<Members, usize> = BTreeMap::new();
     for (pid, count) in counts {
-        if let Some(run) = watch::run_of(tier, pid) {
+        if let Some(run) = run_of(tier, pid) {
             *sums.entry(run).or_default() += count;
         }
     }

@@ -20,6 +20,7 @@ mod home;
 mod init;
 mod locks;
 mod pinning;
+mod proc;
 mod processes;
 mod sandboxes;
 mod start;

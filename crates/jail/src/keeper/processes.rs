@@ -55,7 +55,7 @@ impl Process {
 
 /// Every process that can be seen.
 pub(super) fn all() -> impl Iterator<Item = Process> {
-    super::watch::numbers("/proc").filter_map(Process::of)
+    super::proc::numbers("/proc").filter_map(Process::of)
 }
 
 /// All processes at one moment, looked at once somebody wants to know.

@@ -226,7 +226,7 @@ pub(super) fn of_the_program(exit: Exit) -> Exit {
 /// Processor time that a sandbox has used so far, by its PID namespace. Microseconds.
 pub(super) fn processor_time(namespace: u64) -> u64 {
     let all: Vec<_> = processes::all().collect();
-    let is_of_it = |number: i32| super::watch::namespace_of(number) == Some(namespace);
+    let is_of_it = |number: i32| super::proc::namespace_of(number) == Some(namespace);
     let own: Vec<i32> = all
         .iter()
         .map(|process| process.number)

@@ -34,7 +34,6 @@ mod sandbox;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ffi::CStr;
-use std::fs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -43,6 +42,7 @@ use wire::{Files, FromWatch, Limits, Members, Over, Run, Tier, ToWatch, UnitId, 
 
 use self::files::Sizes;
 use self::memory::{Memory, counts_more, living_thread, shared_bytes};
+use super::proc::{numbers, run_of};
 use super::processes::Process;
 use crate::gvisor::OVERHEAD_BYTES;
 use crate::sys::{self, Side, SingleThread};
@@ -348,41 +348,6 @@ impl Look {
     }
 }
 
-/// By what the run is found that a process is of, if it is of one.
-pub(super) fn run_of(tier: Tier, pid: i32) -> Option<Members> {
-    match tier {
-        Tier::Native => namespace_of(pid).map(Members::Namespace),
-        Tier::Gvisor => namespace_of(pid).map(Members::Sandbox),
-        // Not read from `/proc`, which takes fifty times as long; a host may have very many processes.
-        Tier::Landlock => sys::process_group(pid).map(Members::Group),
-    }
-}
-
-/// The PID namespace of a process, by the kernel's number.
-pub(super) fn namespace_of(pid: i32) -> Option<u64> {
-    let number = |process: &str| {
-        let link = fs::read_link(format!("{process}/ns/pid")).ok()?;
-        let number = link.to_str()?.strip_prefix("pid:[")?.strip_suffix(']')?;
-        number.parse().ok()
-    };
-    // A first thread that has ended may not tell.
-    number(&format!("/proc/{pid}")).or_else(|| {
-        let tasks = format!("/proc/{pid}/task");
-        numbers(&tasks).find_map(|thread| number(&format!("{tasks}/{thread}")))
-    })
-}
-
-/// A file of the kernel's, in which names stand that a run has chosen: they need not be UTF-8.
-fn read(path: &str) -> Option<String> {
-    let bytes = fs::read(path).ok()?;
-    Some(String::from_utf8_lossy(&bytes).into_owned())
-}
-
-pub(super) fn numbers(folder: &str) -> impl Iterator<Item = i32> + use<> {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -459,7 +424,7 @@ mod tests {
             ..limits(1 << 50)
         };
         assert_eq!(over(&run, none), Some(Over::Processes));
-        fs::write(folder.path().join("file"), vec![1; 2 << 20]).unwrap();
+        std::fs::write(folder.path().join("file"), vec![1; 2 << 20]).unwrap();
         assert_eq!(over(&run, limits(1 << 50)), Some(Over::Disk));
     }
 }

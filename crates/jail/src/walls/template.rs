@@ -43,32 +43,12 @@ use rustix::mount::{
 };
 use wire::Runtime;
 
+pub use self::content::{BOX, ENV, Form, GUEST, LIBRARIES};
 use super::{Doing, WallError};
 use crate::sys;
 
-/// For whom a root is built.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
-    /// For processes of the host's kernel.
-    Entered {
-        /// Whether a cgroup counts all memory of a run.
-        counts_all: bool,
-    },
-    /// For a kernel that is given it as a folder.
-    Sandboxed,
-}
-
 /// Where the root of a sandbox is, in that of its init.
 pub const ROOT: &str = "/root";
-/// Where the run's own file system is mounted.
-pub const BOX: &str = "/box";
-/// Where our guest files lie.
-pub const GUEST: &str = "/usr/lib/hognose";
-/// Where the environment lies.
-pub const ENV: &str = "/env";
-/// Where single shared libraries lie that are in no library folder, such as a libpython beside its
-/// interpreter. The loader looks here first: the host's folders may hold others of the same name.
-pub const LIBRARIES: &str = "/env/lib";
 /// Room for the made-up files of the template. Bytes.
 const TEMPLATE_BYTES_MAX: u64 = 32 << 20;
 /// The device that runsc gives its processes.

@@ -13,7 +13,7 @@ use std::{fs, mem};
 use rustix::fs::{AtFlags, CWD, Dir, DirEntry, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
-use super::{numbers, read};
+use super::super::proc::{numbers, read};
 
 /// Folders and fifos of our own making that are not the run's: `work` and `tmp`.
 const OURS: u32 = 2;

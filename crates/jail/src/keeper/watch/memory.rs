@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::{numbers, read};
+use super::super::proc::{kib, numbers, of_a_living_thread, read};
 use crate::sys;
 use crate::walls::seccomp;
 
@@ -106,7 +106,7 @@ fn processor_time() -> Duration {
     Duration::try_from(time).unwrap_or_default()
 }
 
-/// The same of a process, with pages that others have mapped as well divided among them; where that is not
+/// Pages and page tables of a process, with pages that others have mapped as well divided among them; where that is not
 /// shown to us, as of what may not be read, they all count.
 fn proportional_bytes(pid: i32) -> Option<u64> {
     of_a_living_thread(pid, |thread| {
@@ -129,19 +129,6 @@ fn shared_pieces(pid: i32) -> Option<Vec<u64>> {
         let pieces = lines.filter_map(|line| line.split(' ').nth(4)?.parse().ok());
         Some(pieces.collect())
     })
-}
-
-/// What is told of a thread that has the memory of a process. A first thread that has ended shows none, though
-/// the others have it all.
-pub(super) fn of_a_living_thread<T>(pid: i32, told: impl Fn(&str) -> Option<T>) -> Option<T> {
-    let tasks = format!("/proc/{pid}/task");
-    numbers(&tasks).find_map(|thread| told(&format!("{tasks}/{thread}")))
-}
-
-pub(super) fn kib(text: &str, name: &str) -> Option<u64> {
-    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
-    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kib * 1024)
 }
 
 #[cfg(test)]

@@ -4,9 +4,8 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
+use super::super::proc::{kib, numbers, of_a_living_thread, read};
 use super::files::BLOCK_BYTES;
-use super::memory::{kib, of_a_living_thread};
-use super::{numbers, read};
 
 /// What the file's name begins with, as the kernel shows descriptors.
 const MEMORY: &str = "/memfd:runsc-memory";

@@ -6,11 +6,9 @@ use std::time::Instant;
 
 use rustix::io::Errno;
 use rustix::net::RecvFlags;
-use rustix::process::Pid;
 use wire::{Exit, FromKeeper, Kind, Members, Over, Tally, UnitId};
 
 use super::super::asks::Asks;
-use super::super::processes::Snapshot;
 use super::super::unit::{Ground, Life, Order, Parts, Phase, ServerEnds, Unit};
 use super::super::zygotes::{self, Zygote, ZygoteId};
 use super::super::{home, reap_all, sandboxes};
@@ -65,6 +63,7 @@ impl Keeper {
         self.make_or_fail(id, kind, Some(zygote))
     }
 
+    /// Makes a unit now, or tells the server why not.
     pub(super) fn make_or_fail(
         &mut self,
         id: UnitId,
@@ -264,37 +263,6 @@ impl Keeper {
         }
     }
 
-    /// A run asks for a process.
-    pub(super) fn hear_question(&mut self, id: UnitId) {
-        if let Some((unit, _)) = self.units.get_mut(&id)
-            && let Some(asks) = &mut unit.asks
-            && let Some(socket) = asks.hear()
-        {
-            forget(&self.epoll, &socket);
-        }
-    }
-
-    /// Answers the runs that wait for a process, and buries those of which nothing is left.
-    pub(super) fn tend_groups(&mut self) -> Result<(), ServerGone> {
-        if !matches!(self.ground, Ground::Landlock(_)) {
-            return Ok(());
-        }
-        let mut gone = Vec::new();
-        let mut snapshot = Snapshot::default();
-        for (id, (unit, _)) in &mut self.units {
-            if let (Some(asks), Some(group)) = (&mut unit.asks, unit.pid.and_then(Pid::from_raw)) {
-                asks.count(group, &mut snapshot);
-            }
-            if unit
-                .group()
-                .is_some_and(|group| group.is_urgent() && group.is_gone())
-            {
-                gone.push(*id);
-            }
-        }
-        gone.into_iter().try_for_each(|id| self.bury(id))
-    }
-
     /// Removes the files of a dead unit from the host.
     pub(super) fn remove_files(&self, id: UnitId) {
         let Ground::Landlock(home) = &self.ground else {
@@ -337,6 +305,7 @@ impl Keeper {
         wire::send(self.server, &ready, &descriptors).map_err(ServerGone::from)
     }
 
+    /// A unit cannot be had, or its run cannot go on: the server hears why, and everything of it is ended.
     pub(super) fn fail(&mut self, id: UnitId, reason: String) -> Result<(), ServerGone> {
         let mut is_dead = false;
         if let Ground::Gvisor(sandboxes) = &mut self.ground {
@@ -351,6 +320,7 @@ impl Keeper {
         if is_dead { self.bury(id) } else { Ok(()) }
     }
 
+    /// A program has ended: the server hears how, and whatever else is in the run is killed.
     pub(super) fn program_ended(&mut self, id: UnitId, exit: Exit) -> Result<(), ServerGone> {
         let Some((unit, _)) = self.units.get_mut(&id) else {
             return Ok(());
@@ -471,6 +441,7 @@ impl Keeper {
         true
     }
 
+    /// Fails the units that are not ready after all the time they have.
     pub(super) fn fail_late_units(&mut self) -> Result<(), ServerGone> {
         let late: Vec<_> = self
             .units

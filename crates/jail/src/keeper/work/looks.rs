@@ -1,4 +1,5 @@
-//! Looks at runs from outside, at what nothing bounds: memory and files where the host does not count them, locks everywhere.
+//! Looks at runs from outside, at what nothing bounds: locks everywhere; memory, files and processes where the host
+//! does not count them.
 
 use std::io;
 use std::os::fd::AsFd;

@@ -1,5 +1,6 @@
 //! The loop: hear, do, tell. It never waits for anything but the next event.
 
+mod groups;
 mod lives;
 mod looks;
 mod sandboxed;

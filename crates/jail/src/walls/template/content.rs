@@ -8,7 +8,27 @@ use std::path::{Component, Path, PathBuf};
 
 use wire::Runtime;
 
-use super::{BOX, Form, GUEST, LIBRARIES};
+/// For whom a root is built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// For processes of the host's kernel.
+    Entered {
+        /// Whether a cgroup counts all memory of a run.
+        counts_all: bool,
+    },
+    /// For a kernel that is given it as a folder.
+    Sandboxed,
+}
+
+/// Where the run's own file system is mounted.
+pub const BOX: &str = "/box";
+/// Where our guest files lie.
+pub const GUEST: &str = "/usr/lib/hognose";
+/// Where the environment lies.
+pub const ENV: &str = "/env";
+/// Where single shared libraries lie that are in no library folder, such as a libpython beside its
+/// interpreter. The loader looks here first: the host's folders may hold others of the same name.
+pub const LIBRARIES: &str = "/env/lib";
 
 /// The devices a program may expect.
 const DEVICES: [&str; 4] = ["null", "full", "random", "urandom"];
@@ -47,6 +67,7 @@ pub(super) fn binds(runtime: &Runtime, form: Form) -> Vec<(PathBuf, PathBuf)> {
     binds
 }
 
+/// Makes the folders that everything else is put into.
 pub(super) fn folders(runtime: &Runtime) -> io::Result<()> {
     for folder in [
         "/usr/bin", "/usr/lib", "/env/bin", "/etc", "/dev", "/proc", BOX, GUEST,
@@ -56,6 +77,7 @@ pub(super) fn folders(runtime: &Runtime) -> io::Result<()> {
     fs::create_dir_all(site_packages(runtime))
 }
 
+/// Writes the files that are made up, and our guest.
 pub(super) fn files(runtime: &Runtime, guest: &[(&str, &[u8])]) -> io::Result<()> {
     let passwd =
         "root:x:0:0:root:/:/nonexistent\nnobody:x:65534:65534:nobody:/box/work:/nonexistent\n";
@@ -84,6 +106,7 @@ fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     fs::set_permissions(path, Permissions::from_mode(0o644))
 }
 
+/// Makes the links: to the interpreter, to the run's own folders and streams, and those that systems have.
 pub(super) fn links(runtime: &Runtime, form: Form) -> io::Result<()> {
     let interpreter = interpreter(runtime);
     let name = name(runtime);
@@ -195,12 +218,13 @@ fn interpreter(runtime: &Runtime) -> PathBuf {
     Path::new("/usr/bin").join(name(runtime))
 }
 
+/// Where the interpreter's library lies.
 pub(super) fn standard_library(runtime: &Runtime) -> PathBuf {
     Path::new("/usr/lib").join(name(runtime))
 }
 
 fn site_packages(runtime: &Runtime) -> PathBuf {
-    Path::new("/env/lib")
+    Path::new(LIBRARIES)
         .join(name(runtime))
         .join("site-packages")
 }
