@@ -4,7 +4,9 @@ Started by `hognose bench` as `python -I floor.py GUEST_FOLDER`; reads orders fr
 answers each with one line, both JSON. Times are nanoseconds.
 
     {"do": "load", "kind": "core"}                 becomes what hognose's zygote of that kind is
-    {"do": "forks", "cpu": 0, "seconds": 1.0}      fork, exit, wait, back to back, on one processor
+    {"do": "forks", "cpu": 0, "seconds": 1.0, "hooks": true}
+                                                   fork, exit, wait, back to back, on one processor; with what
+                                                   CPython runs around a fork, or without
     {"do": "hand", "code": "...", "folder": "...", "runs": 300}
                                                    hands the program to a fork that waits, again and again
 """
@@ -44,8 +46,14 @@ def load(kind):
     return {"rss_kib": resident, "python": sys.version.split()[0]}
 
 
-def forks(cpu, seconds):
+def forks(cpu, seconds, hooks):
     """Forks, exits and waits for that long, as fast as one processor can."""
+    fork, leave, wait = os.fork, os._exit, os.waitpid
+    if not hooks:
+        import ctypes
+
+        library = ctypes.PyDLL(None)
+        fork, leave = library.fork, library._exit
     everywhere = os.sched_getaffinity(0)
     processors = sorted(everywhere)
     os.sched_setaffinity(0, {processors[cpu % len(processors)]})
@@ -54,10 +62,10 @@ def forks(cpu, seconds):
         start = now = time.perf_counter_ns()
         end = start + int(seconds * 1e9)
         while now < end:
-            pid = os.fork()
+            pid = fork()
             if pid == 0:
-                os._exit(0)
-            os.waitpid(pid, 0)
+                leave(0)
+            wait(pid, 0)
             count += 1
             now = time.perf_counter_ns()
     finally:

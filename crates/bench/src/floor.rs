@@ -2,7 +2,8 @@
 //!
 //! Two floors. **Hand-over**: the program is handed to a bare fork that waits, until the fork was
 //! seen to end; no service built on waiting forks can be quicker. **Forks**: fork, exit, wait back to
-//! back; no service that forks for every run can do more of them. `floor.py` does both, in the
+//! back, as Python does it; and without what CPython runs around a fork, where no service that forks for every run
+//! can do more of them. `floor.py` does both, in the
 //! environment's interpreter, with the modules that hognose's own zygotes import.
 
 use std::fs;
@@ -75,6 +76,8 @@ pub struct Forks {
     pub one_core_per_second: f64,
     /// Forks a second with one process on each core.
     pub all_cores_per_second: f64,
+    /// The same without what CPython runs around a fork (hooks of modules, which write to pages of theirs).
+    pub all_cores_without_hooks_per_second: f64,
 }
 
 impl Floor {
@@ -130,13 +133,15 @@ pub(crate) fn measure(
         }
         progress(&format!("floor: fork, exit, wait ({kind})"));
         let one = interpreters.get_mut(..1).unwrap_or_default();
-        let one_core_per_second = forks(one)?;
-        let all_cores_per_second = forks(&mut interpreters)?;
+        let one_core_per_second = forks(one, Hooks::Run)?;
+        let all_cores_per_second = forks(&mut interpreters, Hooks::Run)?;
+        let all_cores_without_hooks_per_second = forks(&mut interpreters, Hooks::Left)?;
         floor.forks.push(Forks {
             kind,
             rss_kib,
             one_core_per_second,
             all_cores_per_second,
+            all_cores_without_hooks_per_second,
         });
     }
     Ok(floor)
@@ -163,9 +168,18 @@ struct Handed {
 }
 
 /// Forks a second of these interpreters together, each on a core of its own.
-fn forks(interpreters: &mut [Interpreter]) -> Result<f64, BenchError> {
+/// What CPython runs around a fork.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hooks {
+    Run,
+    Left,
+}
+
+fn forks(interpreters: &mut [Interpreter], hooks: Hooks) -> Result<f64, BenchError> {
     for (cpu, interpreter) in interpreters.iter_mut().enumerate() {
-        interpreter.order(&json!({"do": "forks", "cpu": cpu, "seconds": FORKS_SECONDS}))?;
+        interpreter.order(&json!({
+            "do": "forks", "cpu": cpu, "seconds": FORKS_SECONDS, "hooks": hooks == Hooks::Run,
+        }))?;
     }
     let mut all = 0.0;
     for interpreter in interpreters {
@@ -326,10 +340,12 @@ mod tests {
             let loaded: Loaded = interpreter.answer().unwrap();
             assert!(loaded.rss_kib > 1000 && loaded.python.starts_with('3'));
         }
-        let order = json!({"do": "forks", "cpu": 0, "seconds": 0.05});
-        interpreter.order(&order).unwrap();
-        let counted: Counted = interpreter.answer().unwrap();
-        assert!(counted.count > 0);
+        for hooks in [true, false] {
+            let order = json!({"do": "forks", "cpu": 0, "seconds": 0.05, "hooks": hooks});
+            interpreter.order(&order).unwrap();
+            let counted: Counted = interpreter.answer().unwrap();
+            assert!(counted.count > 0, "{hooks}");
+        }
         let hand = json!({"do": "hand", "code": "print(6 * 7)", "folder": "/", "runs": 3});
         interpreter.order(&hand).unwrap();
         let handed: Handed = interpreter.answer().unwrap();

@@ -373,10 +373,11 @@ impl Floor {
         for forks in &self.forks {
             let _written = writeln!(
                 text,
-                "floor   {:7}fork, exit, wait: {:.0} a second on one core, {:.0} on all  ({:.0} MiB resident)",
+                "floor   {:7}fork, exit, wait: {:.0} a second on one core, {:.0} on all; without CPython's hooks {:.0} on all  ({:.0} MiB resident)",
                 forks.kind,
                 forks.one_core_per_second,
                 forks.all_cores_per_second,
+                forks.all_cores_without_hooks_per_second,
                 mib(forks.rss_kib),
             );
         }
