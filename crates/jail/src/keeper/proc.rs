@@ -24,10 +24,7 @@ pub(super) fn namespace_of(pid: i32) -> Option<u64> {
         number.parse().ok()
     };
     // A first thread that has ended may not tell.
-    number(&format!("/proc/{pid}")).or_else(|| {
-        let tasks = format!("/proc/{pid}/task");
-        numbers(&tasks).find_map(|thread| number(&format!("{tasks}/{thread}")))
-    })
+    number(&format!("/proc/{pid}")).or_else(|| of_a_living_thread(pid, number))
 }
 
 /// The numbers that the names in a folder of the kernel's are.
@@ -45,8 +42,13 @@ pub(super) fn read(path: &str) -> Option<String> {
 /// What is told of a thread that has the memory of a process. A first thread that has ended shows none, though
 /// the others have it all.
 pub(super) fn of_a_living_thread<T>(pid: i32, told: impl Fn(&str) -> Option<T>) -> Option<T> {
+    threads(pid).find_map(|thread| told(&thread))
+}
+
+/// Where the kernel tells of each thread of a process.
+pub(super) fn threads(pid: i32) -> impl Iterator<Item = String> {
     let tasks = format!("/proc/{pid}/task");
-    numbers(&tasks).find_map(|thread| told(&format!("{tasks}/{thread}")))
+    numbers(&tasks).map(move |thread| format!("{tasks}/{thread}"))
 }
 
 /// A size that a file of the kernel's tells by this name. Bytes.

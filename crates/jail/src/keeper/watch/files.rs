@@ -13,7 +13,7 @@ use std::{fs, mem};
 use rustix::fs::{AtFlags, CWD, Dir, DirEntry, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
-use super::super::proc::{numbers, read};
+use super::super::proc::{numbers, of_a_living_thread, read, threads};
 
 /// Folders and fifos of our own making that are not the run's: `work` and `tmp`.
 const OURS: u32 = 2;
@@ -184,6 +184,7 @@ fn open(parent: impl AsFd, path: &Path) -> Option<OwnedFd> {
 /// Adds the files that have no name any more, but that a process has open or mapped. One that is only mapped can be
 /// looked at by nobody, and counts as `unseen_bytes`: as much as a file may have.
 pub(super) fn add_those_without_name(pid: i32, unseen_bytes: u64, sizes: &mut Sizes) {
+    // A first one that has ended has nothing open, and any may have a table of descriptors of its own.
     for thread in threads(pid) {
         for number in numbers(&format!("{thread}/fd")) {
             if let Ok(file) = fs::metadata(format!("{thread}/fd/{number}"))
@@ -194,18 +195,12 @@ pub(super) fn add_those_without_name(pid: i32, unseen_bytes: u64, sizes: &mut Si
             }
         }
     }
-    let maps = threads(pid)
-        .find_map(|thread| read(&format!("{thread}/maps")).filter(|maps| !maps.is_empty()));
+    let maps = of_a_living_thread(pid, |thread| {
+        read(&format!("{thread}/maps")).filter(|maps| !maps.is_empty())
+    });
     for file in maps.unwrap_or_default().lines().filter_map(deleted) {
         sizes.entry(file).or_insert(unseen_bytes);
     }
-}
-
-/// Where the kernel tells of each thread: a first one that has ended has nothing open, and any may have a table
-/// of descriptors of its own.
-fn threads(pid: i32) -> impl Iterator<Item = String> {
-    let tasks = format!("/proc/{pid}/task");
-    numbers(&tasks).map(move |thread| format!("{tasks}/{thread}"))
 }
 
 /// Device and inode of a mapped file that has no name: `7f00-7f01 rw-s 0 fe:01 123  /box/x (deleted)`.
