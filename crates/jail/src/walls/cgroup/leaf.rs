@@ -14,7 +14,7 @@ use super::make;
 const LEFTOVER_BYTES_MAX: u64 = 16 << 20;
 
 /// Processes in a leaf of which the program has made none: itself, and the one that holds its memory.
-const PROCESSES_MIN: u64 = 2;
+const PROCESSES_MIN: u32 = 2;
 
 /// How near to its limit a leaf's peak is where the kernel had to kill: what it could not charge is at
 /// most a huge page and what a processor charges ahead. Bytes.
@@ -142,10 +142,10 @@ impl Leaf {
             memory_peak_bytes: memory_peak_bytes
                 .map(|peak| peak.saturating_sub(self.charged_before)),
             processes_peak: peak.map(|peak| {
-                let without_the_holder = peak.saturating_sub(PROCESSES_MIN - 1);
+                let without_the_holder = peak.saturating_sub(u64::from(PROCESSES_MIN - 1));
                 u32::try_from(without_the_holder).unwrap_or(u32::MAX)
             }),
-            out_of_memory: (killed || near_the_limit) && self.kills() > self.kills_before,
+            out_of_memory: (killed || near_the_limit) && self.was_short_of_memory(),
             out_of_processes: all_were_there && self.refusals() > 0,
             ..Tally::default()
         }
@@ -161,11 +161,7 @@ impl Leaf {
     /// Whether the kernel has killed a process in it.
     #[must_use]
     pub fn was_short_of_memory(&self) -> bool {
-        self.kills() > self.kills_before
-    }
-
-    fn kills(&self) -> u64 {
-        killed(&self.kills)
+        killed(&self.kills) > self.kills_before
     }
 
     fn refusals(&self) -> u64 {
@@ -177,7 +173,7 @@ impl Leaf {
     /// processes were more than those of the next run may be, whose peak could not be told then.
     fn is_worn(&self) -> bool {
         let is_stained = match self.processes_peak.as_ref().and_then(number) {
-            Some(peak) => peak > PROCESSES_MIN,
+            Some(peak) => peak > PROCESSES_MIN.into(),
             None => self.refusals() > 0,
         };
         is_stained || number(&self.usage).is_none_or(|bytes| bytes > LEFTOVER_BYTES_MAX)
@@ -193,7 +189,7 @@ impl Leaf {
 
     /// Makes it ready for the next run, after one whose every process is dead; whether it can serve one.
     pub(super) fn serves_again(&mut self) -> bool {
-        self.kills_before = self.kills();
+        self.kills_before = killed(&self.kills);
         self.charged_before = 0;
         !self.is_worn() && self.forget_peak().is_ok()
     }
@@ -232,8 +228,7 @@ impl MemoryPeak {
 
 /// Processes and threads that a leaf holds at most.
 const fn processes_max(limits: &Limits) -> u32 {
-    // The program itself and the process that holds its memory are two more.
-    limits.processes_max.saturating_add(2)
+    limits.processes_max.saturating_add(PROCESSES_MIN)
 }
 
 fn limit(version: Version, folders: &[(&'static str, PathBuf)], limits: &Limits) -> io::Result<()> {
