@@ -34,8 +34,10 @@ fn a_burst_finds_a_unit_each_and_what_runs_is_counted() {
     has_units(&server, SLOTS);
     std::thread::scope(|scope| {
         for _ in 0..SLOTS {
-            let asked = || server.run("import time\ntime.sleep(4)\nprint('slept')");
-            scope.spawn(move || assert_eq!(asked().status, 200));
+            scope.spawn(|| {
+                let answer = server.run("import time\ntime.sleep(4)\nprint('slept')");
+                assert_eq!(answer.status, 200);
+            });
         }
         wait_for("every program to run", GONE_MAX, || {
             (usize::try_from(server.active()) == Ok(SLOTS)).then_some(())

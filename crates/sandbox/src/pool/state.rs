@@ -92,7 +92,9 @@ impl State {
     /// A unit in use is gone: one more may wait for a burst. Where the latest one failed, the next is ordered after a
     /// pause only.
     pub(super) fn refill_after_use(&mut self, settings: &PoolSettings) {
-        if settings.core_with_running > 0 && self.shelf(Kind::Core).last_failure.is_none() {
+        if settings.core_with_running > settings.core
+            && self.shelf(Kind::Core).last_failure.is_none()
+        {
             self.refill(settings, Kind::Core);
         }
     }
@@ -145,26 +147,17 @@ impl Shelf {
 }
 
 impl PoolSettings {
-    const fn of(&self, kind: Kind) -> usize {
-        match kind {
-            Kind::Core => self.core,
-            Kind::Numpy => self.numpy,
-            Kind::Full => self.full,
-        }
-    }
-
     /// How many units of a kind are to wait which was asked for last so long ago, if ever, while so many of all
     /// kinds are in use.
     fn wanted(&self, kind: Kind, last_asked: Option<Duration>, in_use: usize) -> usize {
         let recent = last_asked.is_some_and(|ago| ago < DEMAND_REMEMBERED);
-        match kind {
-            Kind::Core => {
-                let of_a_burst = self.core_with_running.saturating_sub(in_use);
-                self.core.max(of_a_burst).max(1)
-            }
-            Kind::Numpy | Kind::Full if recent => self.of(kind).max(1),
+        let units = match kind {
+            Kind::Core => self.core.max(self.core_with_running.saturating_sub(in_use)),
+            Kind::Numpy if recent => self.numpy,
+            Kind::Full if recent => self.full,
             Kind::Numpy | Kind::Full => 1,
-        }
+        };
+        units.max(1)
     }
 }
 
