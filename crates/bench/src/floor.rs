@@ -2,9 +2,9 @@
 //!
 //! Two floors. **Hand-over**: the program is handed to a bare fork that waits, until the fork was
 //! seen to end; no service built on waiting forks can be quicker. **Forks**: fork, exit, wait back to
-//! back, as Python does it; and without what CPython runs around a fork, where no service that forks for every run
-//! can do more of them. `floor.py` does both, in the
-//! environment's interpreter, with the modules that hognose's own zygotes import.
+//! back, as Python does it; and without what CPython runs around a fork: no service that forks for
+//! every run can do more of those. `floor.py` does all, in the environment's interpreter, with the
+//! modules that hognose's own zygotes import.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -167,7 +167,6 @@ struct Handed {
     stdout: String,
 }
 
-/// Forks a second of these interpreters together, each on a core of its own.
 /// What CPython runs around a fork.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Hooks {
@@ -175,6 +174,7 @@ enum Hooks {
     Left,
 }
 
+/// Forks a second of these interpreters together, each on a core of its own.
 fn forks(interpreters: &mut [Interpreter], hooks: Hooks) -> Result<f64, BenchError> {
     for (cpu, interpreter) in interpreters.iter_mut().enumerate() {
         interpreter.order(&json!({
