@@ -298,7 +298,7 @@ impl Zygote {
         Ok(spoken)
     }
 
-    /// Reaps a dead unit and tells how it ended.
+    /// Tells how a dead unit ended, and reaps it.
     fn bury(&mut self, pid: i32) -> Result<(), WallError> {
         if self.tier == Tier::Landlock
             && let Some(group) = Pid::from_raw(pid)
@@ -307,11 +307,14 @@ impl Zygote {
             // else's; there is no such group if it died before it made one.
             let _none_left = rustix::process::kill_process_group(group, Signal::KILL);
         }
-        let exit = sys::reap(pid).doing("reap a unit")?;
-        if let (Some((unit, _)), Some(exit)) = (self.living.remove(&pid), exit) {
+        let Some(exit) = sys::ending(pid).doing("hear how a unit ended")? else {
+            return Ok(());
+        };
+        if let Some((unit, _)) = self.living.remove(&pid) {
+            // Before it is reaped: a request waits for it, and the kernel takes its time over what a process had.
             self.tell(&FromZygote::Exited { unit, exit })?;
         }
-        Ok(())
+        sys::reap(pid).doing("reap a unit")
     }
 
     fn tell(&self, message: &FromZygote) -> Result<(), WallError> {

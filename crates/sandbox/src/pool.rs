@@ -175,23 +175,29 @@ impl Pool {
         let asked = Instant::now();
         let kind = job.kind;
         self.shared.lock().shelf(kind).last_asked = Some(Instant::now());
-        let mut offers = 0;
+        let mut unit = self.shared.unit(kind).await?;
+        let mut offers = 1;
         let outcome = loop {
-            let mut unit = self.shared.unit(kind).await?;
-            offers += 1;
             run::put_files(&unit, &job.files)?;
             match run::hand_over(&mut unit, &job).await {
                 Ok(started) => {
-                    break run::run(unit, job, &self.shared.places, asked, started).await;
+                    break run::run(&mut unit, job, &self.shared.places, asked, started).await;
                 }
                 // Something killed it while it waited; nothing of the job has run.
                 Err(fault) if offers < OFFERS_MAX => {
                     tracing::warn!(%fault, ?kind, "a unit was dead; the job goes to another");
+                    unit = self.shared.unit(kind).await?;
+                    offers += 1;
                 }
                 Err(fault) => break Err(fault),
             }
         };
-        self.shared.lock().refill(&self.shared.settings, kind);
+        // Behind the answer: to order the next one, and to close what this one had, takes more calls than to answer.
+        let shared = Arc::clone(&self.shared);
+        tokio::spawn(async move {
+            shared.lock().refill(&shared.settings, kind);
+            drop(unit);
+        });
         outcome
     }
 

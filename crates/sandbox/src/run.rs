@@ -69,10 +69,9 @@ pub(crate) async fn hand_over(unit: &mut Unit, job: &Job) -> Result<Instant, Fau
     Ok(started)
 }
 
-/// Runs a job to its end that was asked for and handed over then. Dropping the future drops the unit,
-/// which kills the run.
+/// Runs a job to its end that was asked for and handed over then. Dropping the unit kills the run.
 pub(crate) async fn run(
-    mut unit: Unit,
+    unit: &mut Unit,
     mut job: Job,
     places: &Places,
     asked: Instant,
@@ -127,7 +126,7 @@ pub(crate) async fn run(
     let limit_hit = limit_hit(&ending, cuts);
     let files = if ending == Ending::Exited(0) && !job.return_files.is_empty() {
         if !ended.is_some_and(|end| end.read_only) {
-            all_gone(&mut unit).await?;
+            all_gone(unit).await?;
         }
         collect::collect(unit.own_box.as_fd(), job.return_files, job.collect)
     } else {
@@ -140,8 +139,6 @@ pub(crate) async fn run(
     };
     places.hide(&unit.own_box, &mut stdout.kept.bytes);
     places.hide(&unit.own_box, &mut stderr.kept.bytes);
-    // Behind the answer: to close what it had takes as many calls as to answer.
-    tokio::spawn(async move { drop(unit) });
     Ok(Outcome {
         ending,
         stdout: stdout.kept,

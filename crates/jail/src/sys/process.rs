@@ -233,24 +233,55 @@ pub fn exit_now(code: i32) -> ! {
     unsafe { libc::_exit(code) }
 }
 
-/// Reaps a dead child, if it is dead.
+/// How a child ended, if it is dead; it stays to be [reaped](reap).
 ///
 /// # Errors
 ///
 /// The kernel's: it must be a child of ours.
-pub fn reap(pid: i32) -> io::Result<Option<wire::Exit>> {
-    let mut status = 0;
-    // SAFETY: all zeroes is a valid `rusage`, a struct of integers.
-    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
-    // SAFETY: both pointers are to live variables of the types that `wait4` writes.
-    let reaped = unsafe { libc::wait4(pid, &raw mut status, libc::WNOHANG, &raw mut usage) };
-    if reaped < 0 {
+pub fn ending(pid: i32) -> io::Result<Option<wire::Exit>> {
+    // SAFETY: all zeroes is a valid `siginfo_t` and a valid `rusage`, structs of integers and pointers.
+    let (mut info, mut usage): (libc::siginfo_t, libc::rusage) = unsafe { std::mem::zeroed() };
+    let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+    // SAFETY: both pointers are to live variables of the types that the call writes. The C library's `waitid` asks
+    // for no usage.
+    let asked = unsafe {
+        libc::syscall(
+            libc::SYS_waitid,
+            libc::P_PID,
+            pid,
+            &raw mut info,
+            options,
+            &raw mut usage,
+        )
+    };
+    if asked < 0 {
         return Err(io::Error::last_os_error());
     }
-    if reaped == 0 {
+    // SAFETY: the kernel wrote what it writes of a child, or left the zeroes.
+    if unsafe { info.si_pid() } == 0 {
         return Ok(None);
     }
-    Ok(Some(exit_of(status, &usage)))
+    // SAFETY: likewise.
+    let status = unsafe { info.si_status() };
+    let (code, signal) = match info.si_code {
+        libc::CLD_EXITED => (Some(status), None),
+        _ => (None, Some(status)),
+    };
+    Ok(Some(exit_of(code, signal, &usage)))
+}
+
+/// Reaps a dead child.
+///
+/// # Errors
+///
+/// The kernel's: it must be a child of ours.
+pub fn reap(pid: i32) -> io::Result<()> {
+    // SAFETY: with null pointers nothing is written.
+    let reaped = unsafe { libc::waitpid(pid, std::ptr::null_mut(), libc::WNOHANG) };
+    match reaped {
+        reaped if reaped < 0 => Err(io::Error::last_os_error()),
+        _ => Ok(()),
+    }
 }
 
 /// Waits for the next child to die, and reaps it; `None` when there is none.
@@ -266,7 +297,9 @@ pub fn reap_any() -> io::Result<Option<(i32, wire::Exit)>> {
         // SAFETY: both pointers are to live variables of the types that `wait4` writes.
         let reaped = unsafe { libc::wait4(-1, &raw mut status, 0, &raw mut usage) };
         if reaped > 0 {
-            return Ok(Some((reaped, exit_of(status, &usage))));
+            let code = libc::WIFEXITED(status).then(|| libc::WEXITSTATUS(status));
+            let signal = libc::WIFSIGNALED(status).then(|| libc::WTERMSIG(status));
+            return Ok(Some((reaped, exit_of(code, signal, &usage))));
         }
         let error = io::Error::last_os_error();
         match error.raw_os_error() {
@@ -277,13 +310,13 @@ pub fn reap_any() -> io::Result<Option<(i32, wire::Exit)>> {
     }
 }
 
-fn exit_of(status: libc::c_int, usage: &libc::rusage) -> wire::Exit {
+fn exit_of(code: Option<i32>, signal: Option<i32>, usage: &libc::rusage) -> wire::Exit {
     let micros = |t: libc::timeval| {
         u64::try_from(t.tv_sec).unwrap_or(0) * 1_000_000 + u64::try_from(t.tv_usec).unwrap_or(0)
     };
     wire::Exit {
-        code: libc::WIFEXITED(status).then(|| libc::WEXITSTATUS(status)),
-        signal: libc::WIFSIGNALED(status).then(|| libc::WTERMSIG(status)),
+        code,
+        signal,
         cpu_us: micros(usage.ru_utime) + micros(usage.ru_stime),
         memory_peak_bytes: u64::try_from(usage.ru_maxrss).unwrap_or(0) * 1024,
     }
