@@ -125,7 +125,7 @@ impl Zygote {
     /// Where the zygote can go on no longer.
     pub fn become_unit(&mut self) -> Result<Process, WallError> {
         if let Stage::Settled { huge } = &self.stage {
-            self.stage = pin_what_units_write(self.proof, huge);
+            self.stage = lay_out_by_trial(self.proof, self.tier, huge);
             if let Stage::OnTrial(_) = self.stage {
                 return Ok(Process::Trial);
             }
@@ -334,21 +334,22 @@ impl Zygote {
     }
 }
 
-/// Has the pages pinned that a unit writes to, as far as the host allows: the stage after that, in the zygote and in its
-/// fork on trial.
-fn pin_what_units_write(proof: SingleThread, huge: &[usize]) -> Stage {
-    let Some(pins) = Pins::open() else {
-        return Stage::Forking { _pins: None };
-    };
-    let pages = match trial::begin(proof) {
+/// Finds out what a unit uses, and lays the memory out for that, as far as the host allows: the stage after that, in the
+/// zygote and in its fork on trial.
+fn lay_out_by_trial(proof: SingleThread, tier: Tier, huge: &[usize]) -> Stage {
+    let used = match trial::begin(proof) {
         Ok(Side::Trial(trial)) => return Stage::OnTrial(trial),
-        Ok(Side::Zygote(pages)) => pages,
-        Err(_) => return Stage::Forking { _pins: None },
+        Ok(Side::Zygote(used)) if !used.is_empty() => used,
+        // It ended otherwise than it was to.
+        Ok(Side::Zygote(_)) | Err(_) => return Stage::Forking { _pins: None },
     };
-    let pinned = pins.pin(proof, &pages, huge);
-    Stage::Forking {
-        _pins: pinned.is_ok().then_some(pins),
+    // Among the host's files a run is held to account for each that has no name.
+    if tier != Tier::Landlock {
+        // Where that is not possible, forks cost what they did.
+        let _filed = sys::file_away(proof, &used);
     }
+    let pins = Pins::open().filter(|pins| pins.pin(proof, &used, huge).is_ok());
+    Stage::Forking { _pins: pins }
 }
 
 /// What the keeper says first.

@@ -5,7 +5,8 @@
 //! entry for 512. So the interpreter's arenas lie together, aligned, and are made huge once they
 //! hold what all forks share: fork and exit of an interpreter with every library went from 2.8 to
 //! 1.35 ms, of one with the core modules from 0.91 to 0.68 ms. Small pages that are left are [put together](folios) in large
-//! folios, whose entries the kernel copies in batches. What every unit writes to is [pinned](pins), so that the fork copies it.
+//! folios, whose entries the kernel copies in batches. What every unit writes to is [pinned](pins), so that the fork copies it;
+//! data that few of them use is a [file's](filed), of which it copies nothing.
 //!
 //! Of a file's pages a fork copies no entries, and then meets a fault for every sixteen that it
 //! touches, eighty in all. The kernel does copy them where the mapping has a page of its own, so
@@ -23,15 +24,20 @@
 use std::ffi::c_void;
 use std::io::Write;
 use std::ops::Range;
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{fs, io, ptr};
 
 use super::SingleThread;
 
+mod filed;
 mod folios;
 mod pins;
 
-pub use pins::{PAGES_PINNED_MAX, Pins, pages_written, private_memory};
+pub use filed::file_away;
+pub use pins::{
+    PAGES_PINNED_MAX, Pins, code_executed, code_of_files, pages_written, private_memory,
+};
 
 /// Size of a huge page. Bytes; the same on x86-64 and on ARM with pages of 4 KiB.
 const HUGE: usize = 2 << 20;
@@ -111,10 +117,7 @@ pub fn settle_memory(_proof: SingleThread) -> io::Result<Vec<usize>> {
     let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
     let mappings: Vec<_> = maps.lines().filter_map(Mapping::read).collect();
     folios::put_together(&mappings, &huge);
-    let of_all: Vec<_> = used_by_all()
-        .filter_map(|at| mappings.iter().find(|m| (m.from..m.to).contains(&at)))
-        .map(|mapping| mapping.name)
-        .collect();
+    let of_all = files_used_by_all(&mappings);
     for mapping in mappings.iter().filter(|m| of_all.contains(&m.name)) {
         mapping.take_a_page()?;
         mapping.take_huge_pages();
@@ -232,7 +235,7 @@ fn join(mappings: &[Mapping<'_>]) {
             ("r--p", "rw-p") => (first, libc::PROT_READ | libc::PROT_WRITE),
             _ => continue,
         };
-        let (at, bytes) = (other.from as *mut c_void, other.to - other.from);
+        let (at, bytes) = (other.from as *mut c_void, other.bytes());
         // SAFETY: what could be read can be read; the rest of a file that may be executed may be, too; and nothing
         // writes to what may be written from here on that did not before.
         // Where the host's policy refuses it, forks cost what they did.
@@ -240,17 +243,19 @@ fn join(mappings: &[Mapping<'_>]) {
     }
 }
 
-/// Addresses in the files that every program uses: the interpreter, the C library, ourselves.
-fn used_by_all() -> impl Iterator<Item = usize> {
+/// The files that every program uses: the interpreter, the C library, ourselves.
+fn files_used_by_all<'a>(mappings: &[Mapping<'a>]) -> Vec<&'a str> {
     let names = [c"PyObject_SetArenaAllocator", c"malloc"];
     // SAFETY: a null handle and C strings; it returns the address of a symbol, or null.
     let symbols = names.map(|name| unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) });
     // Any constant of ours lies in the same file.
     let own = ptr::from_ref(&HUGE).cast_mut().cast();
-    symbols
-        .into_iter()
-        .chain([own])
+    let addresses = symbols.into_iter().chain([own]);
+    addresses
         .map(|at: *mut c_void| at as usize)
+        .filter_map(|at| mappings.iter().find(|m| (m.from..m.to).contains(&at)))
+        .map(|mapping| mapping.name)
+        .collect()
 }
 
 /// A line of `/proc/self/maps`.
@@ -280,12 +285,16 @@ impl<'a> Mapping<'a> {
         })
     }
 
+    const fn bytes(&self) -> usize {
+        self.to - self.from
+    }
+
     /// Whether another one is what comes next in the same file.
     fn goes_on_in(&self, next: &Self) -> bool {
         self.name.starts_with('/')
             && self.name == next.name
             && self.to == next.from
-            && self.offset + (self.to - self.from) == next.offset
+            && self.offset + self.bytes() == next.offset
     }
 
     /// Whether it is nobody else's and no file's.
@@ -293,9 +302,19 @@ impl<'a> Mapping<'a> {
         self.mode == "rw-p" && matches!(self.name, "" | "[heap]")
     }
 
+    /// Whether it is a file's, and this process may write to it, which nobody else sees.
+    fn is_data(&self) -> bool {
+        self.mode == "rw-p" && self.name.starts_with('/')
+    }
+
+    /// Whether it is the code of a file.
+    fn is_code(&self) -> bool {
+        self.mode == "r-xp" && self.name.starts_with('/')
+    }
+
     /// Whether this process writes to it, which nobody else sees; not the stack.
     fn is_written(&self) -> bool {
-        self.is_own() || self.mode == "rw-p" && self.name.starts_with('/')
+        self.is_own() || self.is_data()
     }
 
     /// Puts copies in huge pages of our own in the place of the code that fills such.
@@ -328,7 +347,7 @@ impl<'a> Mapping<'a> {
             "r--p" => libc::PROT_READ,
             _ => return Ok(()),
         };
-        let (at, bytes) = (self.from as *mut c_void, self.to - self.from);
+        let (at, bytes) = (self.from as *mut c_void, self.bytes());
         // SAFETY: a private mapping of this process stays as it is but for the right to write to it,
         // which is taken back below.
         if unsafe { libc::mprotect(at, bytes, mode | libc::PROT_WRITE) } != 0 {
@@ -388,10 +407,40 @@ unsafe fn move_over(from: usize, bytes: usize, to: usize) {
     let (from, to) = (from as *mut c_void, to as *mut c_void);
     // SAFETY: nobody can tell the pages that take the place of these, all at once.
     if unsafe { libc::mremap(from, bytes, bytes, flags, to) } == libc::MAP_FAILED {
-        let error = io::Error::last_os_error();
-        let _said = writeln!(io::stderr(), "cannot move memory: {error}");
-        super::exit_now(1);
+        end_halfway(&io::Error::last_os_error());
     }
+}
+
+/// Maps what is in a file from here on in the place of memory that holds the same, to be read and written.
+///
+/// Ends the process if that fails: what was there may be gone.
+///
+/// # Safety
+///
+/// So many bytes at `to` are a mapping of the caller's alone that may be read and written, and have the content of the file's.
+unsafe fn map_over(file: BorrowedFd<'_>, offset: usize, bytes: usize, to: usize) {
+    let mode = libc::PROT_READ | libc::PROT_WRITE;
+    let flags = libc::MAP_PRIVATE | libc::MAP_FIXED;
+    let offset = libc::off_t::try_from(offset).unwrap_or(-1);
+    // SAFETY: nobody can tell the pages that take the place of these, all at once.
+    let at = unsafe {
+        libc::mmap(
+            to as *mut c_void,
+            bytes,
+            mode,
+            flags,
+            file.as_raw_fd(),
+            offset,
+        )
+    };
+    if at == libc::MAP_FAILED {
+        end_halfway(&io::Error::last_os_error());
+    }
+}
+
+fn end_halfway(error: &io::Error) -> ! {
+    let _said = writeln!(io::stderr(), "cannot move memory: {error}");
+    super::exit_now(1)
 }
 
 /// Lets all threads of this process share one heap; called before there is a second thread.

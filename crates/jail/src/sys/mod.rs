@@ -22,8 +22,8 @@ pub use landlock::{
 };
 pub use log::kernel_log;
 pub use memory::{
-    PAGES_PINNED_MAX, Pins, gather_arenas, pages_written, private_memory, settle_memory,
-    share_one_heap,
+    PAGES_PINNED_MAX, Pins, code_executed, code_of_files, file_away, gather_arenas, pages_written,
+    private_memory, settle_memory, share_one_heap,
 };
 pub use mounts::set_mount_attributes;
 pub use process::{

@@ -10,7 +10,7 @@ use rustix::pipe::PipeFlags;
 use rustix::process::{Pid, Signal, WaitOptions};
 
 use crate::confine;
-use crate::sys::{self, PAGES_PINNED_MAX, SingleThread};
+use crate::sys::{self, SingleThread};
 
 /// The program: what it writes to every other writes to as well.
 const PROGRAM: &str = "print(1)";
@@ -20,11 +20,14 @@ const TRIAL_MAX: Timespec = Timespec {
     tv_nsec: 0,
 };
 
+/// What a pipe has room for, and more than the fork has to tell. Bytes.
+const TOLD_BYTES_MAX: u64 = 64 << 10;
+
 /// On which side of the fork this is.
 pub(super) enum Side {
     /// In it: the job waits where a unit has it.
     Trial(Trial),
-    /// In the zygote: where the pages begin that were written to.
+    /// In the zygote: where the pages begin that were written to, and one of each file's code that was executed.
     Zygote(Vec<usize>),
 }
 
@@ -34,6 +37,8 @@ pub(super) struct Trial {
     told: File,
     /// Where the zygote has memory, as it was found before the fork.
     memory: Vec<Range<usize>>,
+    /// Where it has the code of files.
+    code: Vec<Range<usize>>,
 }
 
 /// Forks, and in the zygote waits until the fork has told and ended.
@@ -45,10 +50,10 @@ pub(super) fn begin(proof: SingleThread) -> io::Result<Side> {
     let (job, mut giver) = pipe()?;
     let head = wire::job::head(PROGRAM, false).unwrap_or_default();
     giver.write_all(&[&head, PROGRAM.as_bytes()].concat())?;
-    let (mut heard, told) = pipe()?;
-    let memory = sys::private_memory()?;
+    let (heard, told) = pipe()?;
+    let (memory, code) = (sys::private_memory()?, sys::code_of_files()?);
     let Some(fork) = sys::fork(proof)? else {
-        let trial = Trial { told, memory };
+        let trial = Trial { told, memory, code };
         return Ok(Side::Trial(trial.enter(&job)));
     };
     drop((job, told));
@@ -61,9 +66,8 @@ pub(super) fn begin(proof: SingleThread) -> io::Result<Side> {
         let _killed = rustix::process::kill_process(fork, Signal::KILL);
     }
     let _reaped = rustix::process::waitpid(fork, WaitOptions::empty())?;
-    let mut pages = vec![0; PAGES_PINNED_MAX * size_of::<usize>()];
-    let count = heard.read(&mut pages)?;
-    let pages = pages.get(..count).unwrap_or_default();
+    let mut pages = Vec::new();
+    heard.take(TOLD_BYTES_MAX).read_to_end(&mut pages)?;
     let (pages, _) = pages.as_chunks();
     Ok(Side::Zygote(
         pages
@@ -94,7 +98,9 @@ impl Trial {
             sys::exit_now(status);
         }
         let told = &mut self.told;
-        let told = sys::pages_written(&self.memory, |page| told.write_all(&page.to_ne_bytes()));
+        let mut tell = |page: usize| told.write_all(&page.to_ne_bytes());
+        let told = sys::pages_written(&self.memory, &mut tell)
+            .and_then(|()| sys::code_executed(&self.code, &mut tell));
         sys::exit_now(i32::from(told.is_err()))
     }
 }

@@ -149,6 +149,20 @@ pub fn private_memory() -> io::Result<Vec<Range<usize>>> {
         .collect())
 }
 
+/// Where this process has the code of files.
+///
+/// # Errors
+///
+/// The kernel's: there is no `/proc`.
+pub fn code_of_files() -> io::Result<Vec<Range<usize>>> {
+    let maps = fs::read_to_string("/proc/self/maps")?;
+    let mappings = maps.lines().filter_map(Mapping::read);
+    Ok(mappings
+        .filter(Mapping::is_code)
+        .map(|mapping| mapping.from..mapping.to)
+        .collect())
+}
+
 /// Tells where pages begin that this process alone has, in order, of this memory, [`PAGES_PINNED_MAX`] at most.
 ///
 /// In a fork those are what it has written to since it began; in a process that has forked, what it has written to since,
@@ -163,21 +177,62 @@ pub fn pages_written(
 ) -> io::Result<()> {
     let pagemap = File::open("/proc/self/pagemap")?;
     let mut left = PAGES_PINNED_MAX;
-    let mut entries = [[0; ENTRY_BYTES]; ENTRIES_AT_ONCE];
     for range in memory {
-        for from in range.clone().step_by(ENTRIES_AT_ONCE * PAGE) {
-            let pages = (from..range.end).step_by(PAGE);
-            let entries = entries
-                .get_mut(..pages.len().min(ENTRIES_AT_ONCE))
-                .unwrap_or_default();
-            let at = u64::try_from(from / PAGE * ENTRY_BYTES).map_err(io::Error::other)?;
-            pagemap.read_exact_at(entries.as_flattened_mut(), at)?;
-            for (page, entry) in pages.zip(entries) {
-                if was_copied(u64::from_ne_bytes(*entry)) && left > 0 {
-                    left -= 1;
-                    tell(page)?;
-                }
+        look_at(&pagemap, range, |page, entry| {
+            if was_copied(entry) && left > 0 {
+                left -= 1;
+                tell(page)?;
             }
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+/// Tells of each such range where the first page begins that this process has, if it has one.
+///
+/// In a fork those are files of which it has executed something since it began: of a file's pages a fork is given none, as
+/// long as all of them are only the file's.
+///
+/// # Errors
+///
+/// As above.
+pub fn code_executed(
+    code: &[Range<usize>],
+    mut tell: impl FnMut(usize) -> io::Result<()>,
+) -> io::Result<()> {
+    let pagemap = File::open("/proc/self/pagemap")?;
+    for range in code {
+        let mut first = None;
+        look_at(&pagemap, range, |page, entry| {
+            if entry & PRESENT != 0 {
+                first.get_or_insert(page);
+            }
+            Ok(())
+        })?;
+        if let Some(page) = first {
+            tell(page)?;
+        }
+    }
+    Ok(())
+}
+
+/// Looks at each page of this memory: where it begins, and its entry.
+fn look_at(
+    pagemap: &File,
+    memory: &Range<usize>,
+    mut see: impl FnMut(usize, u64) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut entries = [[0; ENTRY_BYTES]; ENTRIES_AT_ONCE];
+    for from in memory.clone().step_by(ENTRIES_AT_ONCE * PAGE) {
+        let pages = (from..memory.end).step_by(PAGE);
+        let entries = entries
+            .get_mut(..pages.len().min(ENTRIES_AT_ONCE))
+            .unwrap_or_default();
+        let at = u64::try_from(from / PAGE * ENTRY_BYTES).map_err(io::Error::other)?;
+        pagemap.read_exact_at(entries.as_flattened_mut(), at)?;
+        for (page, entry) in pages.zip(entries) {
+            see(page, u64::from_ne_bytes(*entry))?;
         }
     }
     Ok(())
@@ -225,6 +280,27 @@ mod tests {
         let pinned: Vec<_> = worth_pinning(&written, &[HUGE, 2 * HUGE]).collect();
         let expected: Vec<_> = in_huge(2, WORTH_BREAKING).chain(in_huge(3, 1)).collect();
         assert_eq!(pinned, expected);
+    }
+
+    #[test]
+    fn code_that_runs_is_told_and_no_other() {
+        // The program itself comes before its libraries.
+        let own = code_of_files().unwrap().remove(0);
+        let unused = super::super::map(PAGE, libc::PROT_READ | libc::PROT_WRITE).unwrap();
+        let code = [unused..unused + PAGE, own.clone()];
+        let mut told = Vec::new();
+        let all_told = code_executed(&code, |page| {
+            told.push(page);
+            Ok(())
+        });
+        if let Err(error) = all_told {
+            // Without it nothing is pinned or filed away, and nothing fails.
+            return eprintln!("skipped: code executed: {error}");
+        }
+        assert!(
+            told.len() == 1 && own.contains(told.first().unwrap()),
+            "{told:x?}"
+        );
     }
 
     #[test]
