@@ -186,6 +186,7 @@ impl Pool {
                 // Something killed it while it waited; nothing of the job has run.
                 Err(fault) if offers < OFFERS_MAX => {
                     tracing::warn!(%fault, ?kind, "a unit was dead; the job goes to another");
+                    drop(unit);
                     unit = self.shared.unit(kind).await?;
                     offers += 1;
                 }

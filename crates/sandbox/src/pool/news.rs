@@ -30,10 +30,13 @@ impl Shared {
             FromKeeper::Failed { unit, reason } => self.unit_failed(unit, reason),
             FromKeeper::Gone { unit } => {
                 let mut state = self.lock();
-                if let Some(gone) = state.routes.remove(&unit).and_then(|r| r.gone) {
+                let Some(route) = state.routes.remove(&unit) else {
+                    return;
+                };
+                if let Some(gone) = route.gone {
                     let _nobody_waits = gone.send(());
                 }
-                state.refill_after_use(&self.settings);
+                state.refill_after(&self.settings, route.kind);
             }
             FromKeeper::Raised { .. } | FromKeeper::Refused { .. } => {}
         }

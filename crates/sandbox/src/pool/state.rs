@@ -89,13 +89,16 @@ impl State {
         }
     }
 
-    /// A unit in use is gone: one more may wait for a burst. Where the latest one failed, the next is ordered after a
-    /// pause only.
-    pub(super) fn refill_after_use(&mut self, settings: &PoolSettings) {
-        if settings.core_with_running > settings.core
-            && self.shelf(Kind::Core).last_failure.is_none()
-        {
-            self.refill(settings, Kind::Core);
+    /// A unit is gone, whoever let it go: another of its kind may have to take its place, and one more of core may wait
+    /// for a burst. Where the latest one failed, the next is ordered after a pause only.
+    pub(super) fn refill_after(&mut self, settings: &PoolSettings, gone: Kind) {
+        let with_running = settings.core_with_running > settings.core;
+        for kind in [Some(gone), with_running.then_some(Kind::Core)] {
+            if let Some(kind) = kind
+                && self.shelf(kind).last_failure.is_none()
+            {
+                self.refill(settings, kind);
+            }
         }
     }
 
