@@ -337,18 +337,23 @@ impl Zygote {
 /// Finds out what a unit uses, and lays the memory out for that, as far as the host allows: the stage after that, in the
 /// zygote and in its fork on trial.
 fn lay_out_by_trial(proof: SingleThread, tier: Tier, huge: &[usize]) -> Stage {
+    let pins = Pins::open();
+    // Among the host's files a run is held to account for each that has no name.
+    let may_file = tier != Tier::Landlock;
+    if pins.is_none() && !may_file {
+        return Stage::Forking { _pins: None };
+    }
     let used = match trial::begin(proof) {
         Ok(Side::Trial(trial)) => return Stage::OnTrial(trial),
         Ok(Side::Zygote(used)) if !used.is_empty() => used,
         // It ended otherwise than it was to.
         Ok(Side::Zygote(_)) | Err(_) => return Stage::Forking { _pins: None },
     };
-    // Among the host's files a run is held to account for each that has no name.
-    if tier != Tier::Landlock {
+    if may_file {
         // Where that is not possible, forks cost what they did.
         let _filed = sys::file_away(proof, &used);
     }
-    let pins = Pins::open().filter(|pins| pins.pin(proof, &used, huge).is_ok());
+    let pins = pins.filter(|pins| pins.pin(proof, &used, huge).is_ok());
     Stage::Forking { _pins: pins }
 }
 

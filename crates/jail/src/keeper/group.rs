@@ -4,8 +4,8 @@
 //!   zygote ── fork ─► leader ─► others       all in one group; the keeper is the reaper of orphans
 //! ```
 //!
-//! The leader is killed by its pidfd. Its zygote, whose child it is, then kills the group before it reaps
-//! the leader, so that the number is nobody else's; what is left of the group comes to the keeper, which
+//! The leader is killed by its pidfd. Its zygote, whose child it is, then kills the group, tells, and reaps the
+//! leader last, so that the number is nobody else's; what is left of the group comes to the keeper, which
 //! is done with the run when it has reaped all of it.
 
 use std::os::fd::OwnedFd;
@@ -18,7 +18,7 @@ pub(super) struct Group {
     leader: Option<Leader>,
     /// It is to end as soon as it is there.
     doomed: bool,
-    /// The leader is reaped, or there is none and will be none.
+    /// The leader is dead and its group killed, or there is none and will be none.
     over: bool,
 }
 
@@ -50,7 +50,7 @@ impl Group {
         }
     }
 
-    /// The zygote has ended the group and reaped the leader, or could not fork it.
+    /// The leader is dead and the zygote has killed the group, or could not fork it.
     pub(super) fn is_over(&mut self) {
         self.over = true;
     }

@@ -413,28 +413,30 @@ unsafe fn move_over(from: usize, bytes: usize, to: usize) {
 
 /// Maps what is in a file from here on in the place of memory that holds the same, to be read and written.
 ///
-/// Ends the process if that fails: what was there may be gone.
+/// Ends the process if that fails half-way: what was there may be gone.
+///
+/// # Errors
+///
+/// The kernel's, where it may not be: the memory is sealed, or the host's policy refuses it. Nothing has changed then.
 ///
 /// # Safety
 ///
 /// So many bytes at `to` are a mapping of the caller's alone that may be read and written, and have the content of the file's.
-unsafe fn map_over(file: BorrowedFd<'_>, offset: usize, bytes: usize, to: usize) {
+unsafe fn map_over(file: BorrowedFd<'_>, offset: usize, bytes: usize, to: usize) -> io::Result<()> {
     let mode = libc::PROT_READ | libc::PROT_WRITE;
     let flags = libc::MAP_PRIVATE | libc::MAP_FIXED;
-    let offset = libc::off_t::try_from(offset).unwrap_or(-1);
+    let offset = libc::off_t::try_from(offset).map_err(io::Error::other)?;
+    let file = file.as_raw_fd();
     // SAFETY: nobody can tell the pages that take the place of these, all at once.
-    let at = unsafe {
-        libc::mmap(
-            to as *mut c_void,
-            bytes,
-            mode,
-            flags,
-            file.as_raw_fd(),
-            offset,
-        )
-    };
-    if at == libc::MAP_FAILED {
-        end_halfway(&io::Error::last_os_error());
+    let at = unsafe { libc::mmap(to as *mut c_void, bytes, mode, flags, file, offset) };
+    if at != libc::MAP_FAILED {
+        return Ok(());
+    }
+    let error = io::Error::last_os_error();
+    match error.kind() {
+        // Decided before anything is unmapped.
+        io::ErrorKind::PermissionDenied => Err(error),
+        _ => end_halfway(&error),
     }
 }
 

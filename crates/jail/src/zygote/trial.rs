@@ -65,7 +65,11 @@ pub(super) fn begin(proof: SingleThread) -> io::Result<Side> {
         // Our own child, not reaped yet.
         let _killed = rustix::process::kill_process(fork, Signal::KILL);
     }
-    let _reaped = rustix::process::waitpid(fork, WaitOptions::empty())?;
+    let ended = rustix::process::waitpid(fork, WaitOptions::empty())?;
+    if ended.is_none_or(|(_, status)| status.exit_status() != Some(0)) {
+        // What it told may not be all.
+        return Ok(Side::Zygote(Vec::new()));
+    }
     let mut pages = Vec::new();
     heard.take(TOLD_BYTES_MAX).read_to_end(&mut pages)?;
     let (pages, _) = pages.as_chunks();

@@ -26,7 +26,7 @@ const NAME: &str = "data of libraries";
 ///
 /// # Errors
 ///
-/// The kernel's: no `/proc`, no files in memory, no memory.
+/// The kernel's: no `/proc`, no files in memory, no memory, or that it may not be.
 pub fn file_away(_proof: SingleThread, used: &[usize]) -> io::Result<()> {
     let maps = fs::read_to_string("/proc/self/maps")?;
     let mappings: Vec<_> = maps.lines().filter_map(Mapping::read).collect();
@@ -64,7 +64,7 @@ unsafe fn move_to_a_file<'a>(
     let mut offset = 0;
     for mapping in mappings {
         // SAFETY: the file holds what is there, which may be read and written.
-        unsafe { map_over(file.as_fd(), offset, mapping.bytes(), mapping.from) };
+        unsafe { map_over(file.as_fd(), offset, mapping.bytes(), mapping.from) }?;
         offset += mapping.bytes();
     }
     Ok(())
@@ -113,5 +113,29 @@ mod tests {
             write(page, page + 2);
             assert_eq!(read(page), page + 2);
         }
+    }
+
+    #[test]
+    fn what_may_not_be_moved_stays() {
+        let mode = libc::PROT_READ | libc::PROT_WRITE;
+        let from = map(PAGE, mode).unwrap();
+        // SAFETY: the first bytes of the mapping above.
+        unsafe { (from as *mut usize).write_volatile(7) };
+        // SAFETY: it forbids changes of the mapping above, of which nobody else knows.
+        if unsafe { libc::syscall(libc::SYS_mseal, from, PAGE, 0) } != 0 {
+            return eprintln!("skipped: mseal: {}", io::Error::last_os_error());
+        }
+        let mapping = Mapping {
+            from,
+            to: from + PAGE,
+            mode: "rw-p",
+            offset: 0,
+            name: "/a library",
+        };
+        // SAFETY: nobody else knows of it.
+        let moved = unsafe { move_to_a_file([mapping].iter()) };
+        assert_eq!(moved.unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+        // SAFETY: as above; it may be read.
+        assert_eq!(unsafe { (from as *const usize).read_volatile() }, 7);
     }
 }
