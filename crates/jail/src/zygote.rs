@@ -113,7 +113,7 @@ impl Zygote {
         })
     }
 
-    /// Finds out what units write to, gives up every call that forking does not need, tells the keeper that it waits,
+    /// Finds out what units use, gives up every call that forking does not need, tells the keeper that it waits,
     /// and forks a unit whenever the keeper wants one, reporting deaths meanwhile.
     ///
     /// Returns in one of these forks, or in the zygote when the keeper is gone. In between the zygote runs nothing
@@ -129,7 +129,7 @@ impl Zygote {
             if let Stage::OnTrial(_) = self.stage {
                 return Ok(Process::Trial);
             }
-            // Not before: the trial's pages are pinned through calls that it refuses.
+            // Not before: pages are pinned and data is filed away through calls that it refuses.
             self.walls.filter.raise_in_zygote()?;
             self.tell(&FromZygote::Waiting)?;
         }
@@ -307,7 +307,7 @@ impl Zygote {
             // else's; there is no such group if it died before it made one.
             let _none_left = rustix::process::kill_process_group(group, Signal::KILL);
         }
-        let Some(exit) = sys::ending(pid).doing("hear how a unit ended")? else {
+        let Some(exit) = sys::peek_exit(pid).doing("hear how a unit ended")? else {
             return Ok(());
         };
         if let Some((unit, _)) = self.living.remove(&pid) {
@@ -345,9 +345,8 @@ fn lay_out_by_trial(proof: SingleThread, tier: Tier, huge: &[usize]) -> Stage {
     }
     let used = match trial::begin(proof) {
         Ok(Side::Trial(trial)) => return Stage::OnTrial(trial),
-        Ok(Side::Zygote(used)) if !used.is_empty() => used,
-        // It ended otherwise than it was to.
-        Ok(Side::Zygote(_)) | Err(_) => return Stage::Forking { _pins: None },
+        Ok(Side::Zygote(used)) => used,
+        Err(_) => return Stage::Forking { _pins: None },
     };
     if may_file {
         // Where that is not possible, forks cost what they did.

@@ -206,7 +206,7 @@ pub struct Tally {
     pub out_of_disk: bool,
 }
 
-/// How a process ended, as `wait4` tells.
+/// How a process ended, as the kernel tells its parent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exit {
     /// Exit code, if it exited.

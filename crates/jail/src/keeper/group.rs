@@ -76,7 +76,8 @@ impl Group {
             // Ours and not reaped, so that the number still means this group.
             let _ended = rustix::process::kill_process_group(number, Signal::KILL);
         }
-        // If none is our child, none is there: whose parent in it died became one before that.
+        // If none is our child, none lives: whose parent in it died became one before that. The leader may wait, dead, for
+        // its zygote to reap it.
         !is_left
     }
 

@@ -19,7 +19,7 @@
 //! are one; and two for what is written, of which one was made read-only once the library was loaded.
 //! Programs can run machine code of their own anyway: that is what the walls are for.
 //!
-//! Where the kernel has no huge pages nothing of this has an effect, and nothing fails.
+//! Where the kernel has no huge pages the rest still holds, and nothing fails.
 
 use std::ffi::c_void;
 use std::io::Write;
@@ -32,12 +32,12 @@ use super::SingleThread;
 
 mod filed;
 mod folios;
+mod pagemap;
 mod pins;
 
 pub use filed::file_away;
-pub use pins::{
-    PAGES_PINNED_MAX, Pins, code_executed, code_of_files, pages_written, private_memory,
-};
+pub use pagemap::{code_of_files, code_touched, pages_written, private_memory};
+pub use pins::{PAGES_PINNED_MAX, Pins};
 
 /// Size of a huge page. Bytes; the same on x86-64 and on ARM with pages of 4 KiB.
 const HUGE: usize = 2 << 20;

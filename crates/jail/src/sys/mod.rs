@@ -22,13 +22,13 @@ pub use landlock::{
 };
 pub use log::kernel_log;
 pub use memory::{
-    PAGES_PINNED_MAX, Pins, code_executed, code_of_files, file_away, gather_arenas, pages_written,
+    PAGES_PINNED_MAX, Pins, code_of_files, code_touched, file_away, gather_arenas, pages_written,
     private_memory, settle_memory, share_one_heap,
 };
 pub use mounts::set_mount_attributes;
 pub use process::{
-    Side, SingleThread, clone_flags, clone_process, ending, execute, exit_now, fork, hold_memory,
-    process_group, processor_time, reap, reap_any, share_memory, unshare,
+    Side, SingleThread, clone_flags, clone_process, execute, exit_now, fork, hold_memory,
+    peek_exit, process_group, processor_time, reap, reap_any, share_memory, unshare,
 };
 pub use seccomp::{
     Question, answer_question, install_asking_filter, install_filter, next_question, refused_with,

@@ -233,12 +233,12 @@ pub fn exit_now(code: i32) -> ! {
     unsafe { libc::_exit(code) }
 }
 
-/// How a child ended, if it is dead; it stays to be [reaped](reap).
+/// Tells how a child ended, if it is dead, without [reaping](reap) it.
 ///
 /// # Errors
 ///
 /// The kernel's: it must be a child of ours.
-pub fn ending(pid: i32) -> io::Result<Option<wire::Exit>> {
+pub fn peek_exit(pid: i32) -> io::Result<Option<wire::Exit>> {
     // SAFETY: all zeroes is a valid `siginfo_t` and a valid `rusage`, structs of integers and pointers.
     let (mut info, mut usage): (libc::siginfo_t, libc::rusage) = unsafe { std::mem::zeroed() };
     let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;

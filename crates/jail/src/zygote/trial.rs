@@ -1,4 +1,5 @@
-//! A program is played once in a fork that nobody but its zygote knows of, to find which pages a unit writes to.
+//! A program is played once in a fork that nobody but its zygote knows of, to find which pages a unit writes to, and
+//! which libraries it uses.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -27,7 +28,7 @@ const TOLD_BYTES_MAX: u64 = 64 << 10;
 pub(super) enum Side {
     /// In it: the job waits where a unit has it.
     Trial(Trial),
-    /// In the zygote: where the pages begin that were written to, and one of each file's code that was executed.
+    /// In the zygote: where the pages begin that were written to, and one of each file's code that was touched.
     Zygote(Vec<usize>),
 }
 
@@ -45,7 +46,7 @@ pub(super) struct Trial {
 ///
 /// # Errors
 ///
-/// The kernel's. In the fork there are none.
+/// The kernel's, or that the trial did not end well. In the fork there are none.
 pub(super) fn begin(proof: SingleThread) -> io::Result<Side> {
     let (job, mut giver) = pipe()?;
     let head = wire::job::head(PROGRAM, false).unwrap_or_default();
@@ -68,7 +69,7 @@ pub(super) fn begin(proof: SingleThread) -> io::Result<Side> {
     let ended = rustix::process::waitpid(fork, WaitOptions::empty())?;
     if ended.is_none_or(|(_, status)| status.exit_status() != Some(0)) {
         // What it told may not be all.
-        return Ok(Side::Zygote(Vec::new()));
+        return Err(io::Error::other("the trial did not end well"));
     }
     let mut pages = Vec::new();
     heard.take(TOLD_BYTES_MAX).read_to_end(&mut pages)?;
@@ -96,7 +97,7 @@ impl Trial {
         self
     }
 
-    /// Tells which pages were written to, if the program ended well, and ends the fork.
+    /// Tells which pages were written to and whose code was touched, if the program ended well, and ends the fork.
     pub(super) fn end(&mut self, status: i32) -> ! {
         if status != 0 {
             sys::exit_now(status);
@@ -104,7 +105,7 @@ impl Trial {
         let told = &mut self.told;
         let mut tell = |page: usize| told.write_all(&page.to_ne_bytes());
         let told = sys::pages_written(&self.memory, &mut tell)
-            .and_then(|()| sys::code_executed(&self.code, &mut tell));
+            .and_then(|()| sys::code_touched(&self.code, &mut tell));
         sys::exit_now(i32::from(told.is_err()))
     }
 }

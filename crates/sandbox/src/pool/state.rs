@@ -1,6 +1,7 @@
 //! What of the pool changes: units by kind, those that are on their way or run, and the jobs that wait for one.
 
 use std::collections::{HashMap, VecDeque};
+use std::iter;
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
@@ -93,10 +94,8 @@ impl State {
     /// for a burst. Where the latest one failed, the next is ordered after a pause only.
     pub(super) fn refill_after(&mut self, settings: &PoolSettings, gone: Kind) {
         let with_running = settings.core_with_running > settings.core;
-        for kind in [Some(gone), with_running.then_some(Kind::Core)] {
-            if let Some(kind) = kind
-                && self.shelf(kind).last_failure.is_none()
-            {
+        for kind in iter::once(gone).chain(with_running.then_some(Kind::Core)) {
+            if self.shelf(kind).last_failure.is_none() {
                 self.refill(settings, kind);
             }
         }

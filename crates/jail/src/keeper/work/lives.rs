@@ -417,8 +417,8 @@ impl Keeper {
         }
     }
 
-    /// Whether the zygote has told of the program before it reaped it, or the init would still be there, and its word
-    /// has not been heard yet: without it nobody knows what the run used. Then the burial waits for it.
+    /// Whether the zygote's word of the program is still to be read: it tells before it reaps, and until then the init is
+    /// not gone. Without it nobody knows what the run used. Then the burial waits for it.
     fn is_to_be_told(&mut self, id: UnitId) -> bool {
         let Some((unit, _)) = self.units.get_mut(&id) else {
             return false;

@@ -21,8 +21,8 @@ const NAME: &str = "data of libraries";
 
 /// Puts copies in a file in the place of the data of libraries that a fork did not use.
 ///
-/// `used` is what [`pages_written`](super::pages_written) and [`code_executed`](super::code_executed) told in the fork. What
-/// cannot be put there stays what it is.
+/// `used` is what [`pages_written`](super::pages_written) and [`code_touched`](super::code_touched) told in the fork. From the
+/// first refusal on the rest stays what it is. Ends the process if a move fails half-way.
 ///
 /// # Errors
 ///

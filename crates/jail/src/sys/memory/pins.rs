@@ -13,11 +13,8 @@
 //! they did.
 
 use std::ffi::c_void;
-use std::fs::File;
-use std::ops::Range;
+use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::FileExt;
-use std::{fs, io};
 
 use rustix::io_uring::{
     IoringRegisterOp, IoringSetupFlags, io_uring_params, io_uring_register, io_uring_setup,
@@ -25,7 +22,7 @@ use rustix::io_uring::{
 use rustix::pipe::PipeFlags;
 use rustix::process::{Pid, Resource, WaitOptions, getrlimit};
 
-use super::{HUGE, Mapping, PAGE};
+use super::{HUGE, PAGE, private_memory};
 use crate::sys::{self, SingleThread};
 
 /// Most pages that are pinned. A unit writes to 140 to 180, by its kind.
@@ -33,15 +30,6 @@ pub const PAGES_PINNED_MAX: usize = 1024;
 /// How many pages of a huge one must be written to for it to be broken up for all forks. Each fork has then 512 entries to
 /// copy that it would otherwise get when it breaks it up by itself, at the price of two or three faults.
 const WORTH_BREAKING: usize = 3;
-
-/// Size of an entry in `/proc/PID/pagemap`. Bytes.
-const ENTRY_BYTES: usize = 8;
-/// How many of them are read at once.
-const ENTRIES_AT_ONCE: usize = 256;
-/// Bits of an entry.
-const PRESENT: u64 = 1 << 63;
-const OF_A_FILE: u64 = 1 << 61;
-const MAPPED_ONCE: u64 = 1 << 56;
 
 /// What keeps pages pinned for as long as it is open.
 #[derive(Debug)]
@@ -57,7 +45,7 @@ impl Pins {
         unsafe { io_uring_setup(1, &mut parameters) }.ok().map(Self)
     }
 
-    /// Pins the pages at these addresses, as [`pages_written`] told them in this process or a fork of it. `huge` is where the huge pages begin,
+    /// Pins the pages at these addresses, as [`pages_written`](super::pages_written) told them in this process or a fork of it. `huge` is where the huge pages begin,
     /// in order. What was not pinned will be copied when it is written to.
     ///
     /// # Errors
@@ -135,113 +123,6 @@ impl Drop for SharedMemory {
     }
 }
 
-/// Where this process has memory that it may write to and nobody else sees.
-///
-/// # Errors
-///
-/// The kernel's: there is no `/proc`.
-pub fn private_memory() -> io::Result<Vec<Range<usize>>> {
-    let maps = fs::read_to_string("/proc/self/maps")?;
-    let mappings = maps.lines().filter_map(Mapping::read);
-    Ok(mappings
-        .filter(|mapping| mapping.mode == "rw-p")
-        .map(|mapping| mapping.from..mapping.to)
-        .collect())
-}
-
-/// Where this process has the code of files.
-///
-/// # Errors
-///
-/// The kernel's: there is no `/proc`.
-pub fn code_of_files() -> io::Result<Vec<Range<usize>>> {
-    let maps = fs::read_to_string("/proc/self/maps")?;
-    let mappings = maps.lines().filter_map(Mapping::read);
-    Ok(mappings
-        .filter(Mapping::is_code)
-        .map(|mapping| mapping.from..mapping.to)
-        .collect())
-}
-
-/// Tells where pages begin that this process alone has, in order, of this memory, [`PAGES_PINNED_MAX`] at most.
-///
-/// In a fork those are what it has written to since it began; in a process that has forked, what it has written to since,
-/// as long as the fork lives and has the others as well. Allocates nothing: that would be among them.
-///
-/// # Errors
-///
-/// The kernel's, if it does not say; the teller's.
-pub fn pages_written(
-    memory: &[Range<usize>],
-    mut tell: impl FnMut(usize) -> io::Result<()>,
-) -> io::Result<()> {
-    let pagemap = File::open("/proc/self/pagemap")?;
-    let mut left = PAGES_PINNED_MAX;
-    for range in memory {
-        look_at(&pagemap, range, |page, entry| {
-            if was_copied(entry) && left > 0 {
-                left -= 1;
-                tell(page)?;
-            }
-            Ok(())
-        })?;
-    }
-    Ok(())
-}
-
-/// Tells of each such range where the first page begins that this process has, if it has one.
-///
-/// In a fork those are files of which it has executed something since it began: of a file's pages a fork is given none, as
-/// long as all of them are only the file's.
-///
-/// # Errors
-///
-/// As above.
-pub fn code_executed(
-    code: &[Range<usize>],
-    mut tell: impl FnMut(usize) -> io::Result<()>,
-) -> io::Result<()> {
-    let pagemap = File::open("/proc/self/pagemap")?;
-    for range in code {
-        let mut first = None;
-        look_at(&pagemap, range, |page, entry| {
-            if entry & PRESENT != 0 {
-                first.get_or_insert(page);
-            }
-            Ok(())
-        })?;
-        if let Some(page) = first {
-            tell(page)?;
-        }
-    }
-    Ok(())
-}
-
-/// Looks at each page of this memory: where it begins, and its entry.
-fn look_at(
-    pagemap: &File,
-    memory: &Range<usize>,
-    mut see: impl FnMut(usize, u64) -> io::Result<()>,
-) -> io::Result<()> {
-    let mut entries = [[0; ENTRY_BYTES]; ENTRIES_AT_ONCE];
-    for from in memory.clone().step_by(ENTRIES_AT_ONCE * PAGE) {
-        let pages = (from..memory.end).step_by(PAGE);
-        let entries = entries
-            .get_mut(..pages.len().min(ENTRIES_AT_ONCE))
-            .unwrap_or_default();
-        let at = u64::try_from(from / PAGE * ENTRY_BYTES).map_err(io::Error::other)?;
-        pagemap.read_exact_at(entries.as_flattened_mut(), at)?;
-        for (page, entry) in pages.zip(entries) {
-            see(page, u64::from_ne_bytes(*entry))?;
-        }
-    }
-    Ok(())
-}
-
-const fn was_copied(entry: u64) -> bool {
-    entry & (PRESENT | OF_A_FILE | MAPPED_ONCE) == PRESENT | MAPPED_ONCE
-}
-
 /// Those that are not in a huge page, or in one that is written to often enough.
 fn worth_pinning(pages: &[usize], huge: &[usize]) -> impl Iterator<Item = usize> {
     let of = |page: &usize| page / HUGE * HUGE;
@@ -261,14 +142,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_page_was_copied_that_is_there_and_mapped_once_and_no_files() {
-        assert!(was_copied(PRESENT | MAPPED_ONCE | 0x1234));
-        for entry in [0, PRESENT, MAPPED_ONCE, PRESENT | MAPPED_ONCE | OF_A_FILE] {
-            assert!(!was_copied(entry), "{entry:x}");
-        }
-    }
-
-    #[test]
     fn a_huge_page_is_broken_up_for_several_pages_only() {
         let in_huge =
             |huge: usize, pages: usize| (0..pages).map(move |page| huge * HUGE + page * PAGE);
@@ -280,49 +153,5 @@ mod tests {
         let pinned: Vec<_> = worth_pinning(&written, &[HUGE, 2 * HUGE]).collect();
         let expected: Vec<_> = in_huge(2, WORTH_BREAKING).chain(in_huge(3, 1)).collect();
         assert_eq!(pinned, expected);
-    }
-
-    #[test]
-    fn code_that_runs_is_told_and_no_other() {
-        // The program itself comes before its libraries.
-        let own = code_of_files().unwrap().remove(0);
-        let unused = super::super::map(PAGE, libc::PROT_READ | libc::PROT_WRITE).unwrap();
-        let code = [unused..unused + PAGE, own.clone()];
-        let mut told = Vec::new();
-        let all_told = code_executed(&code, |page| {
-            told.push(page);
-            Ok(())
-        });
-        if let Err(error) = all_told {
-            // Without it nothing is pinned or filed away, and nothing fails.
-            return eprintln!("skipped: code executed: {error}");
-        }
-        assert!(
-            told.len() == 1 && own.contains(told.first().unwrap()),
-            "{told:x?}"
-        );
-    }
-
-    #[test]
-    fn what_was_just_written_is_told() {
-        let mut own = vec![0_u8; 1000 * PAGE];
-        let first = (own.as_ptr() as usize).next_multiple_of(PAGE);
-        let offset = first - own.as_ptr() as usize;
-        for page in [0, 1, 700] {
-            *own.get_mut(offset + page * PAGE).unwrap() = 1;
-        }
-        let mut told = Vec::new();
-        let memory = first..first + 900 * PAGE;
-        let all_told = pages_written(&[memory], |page| {
-            told.push((page - first) / PAGE);
-            Ok(())
-        });
-        if let Err(error) = all_told {
-            // Without it nothing is pinned, and nothing fails.
-            return eprintln!("skipped: pages written: {error}");
-        }
-        for page in [0, 1, 700] {
-            assert!(told.binary_search(&page).is_ok(), "{told:?}");
-        }
     }
 }
