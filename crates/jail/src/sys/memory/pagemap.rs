@@ -22,12 +22,7 @@ const MAPPED_ONCE: u64 = 1 << 56;
 ///
 /// The kernel's: there is no `/proc`.
 pub fn private_memory() -> io::Result<Vec<Range<usize>>> {
-    let maps = fs::read_to_string("/proc/self/maps")?;
-    let mappings = maps.lines().filter_map(Mapping::read);
-    Ok(mappings
-        .filter(|mapping| mapping.mode == "rw-p")
-        .map(|mapping| mapping.from..mapping.to)
-        .collect())
+    ranges(|mapping| mapping.mode == "rw-p")
 }
 
 /// Where this process has the code of files.
@@ -36,10 +31,15 @@ pub fn private_memory() -> io::Result<Vec<Range<usize>>> {
 ///
 /// The kernel's: there is no `/proc`.
 pub fn code_of_files() -> io::Result<Vec<Range<usize>>> {
+    ranges(|mapping| mapping.is_code())
+}
+
+/// Where the mappings of this process lie that are such.
+fn ranges(is_such: impl Fn(&Mapping<'_>) -> bool) -> io::Result<Vec<Range<usize>>> {
     let maps = fs::read_to_string("/proc/self/maps")?;
     let mappings = maps.lines().filter_map(Mapping::read);
     Ok(mappings
-        .filter(Mapping::is_code)
+        .filter(is_such)
         .map(|mapping| mapping.from..mapping.to)
         .collect())
 }
