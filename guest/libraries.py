@@ -3,6 +3,7 @@
 In the zygote, so that no unit does for itself what is the same for all.
 """
 
+import gc
 import importlib
 import os
 import sys
@@ -68,6 +69,8 @@ def warm(kind):
     # The libraries' folders can be written where the host forbids a root of our own; and compiled code would name
     # its source as it is called here, to whoever reads it elsewhere.
     sys.dont_write_bytecode = True
+    # Little of what imports make is garbage, and to look for it again and again is a third of the start.
+    gc.disable()
     import_all(KINDS[kind].split())
     forget_lookups()
     time.tzset()
@@ -77,6 +80,7 @@ def warm(kind):
             use()
         except Exception as error:
             sys.stderr.write(f"{use.__name__}: {type(error).__name__}: {error}\n")
+    gc.enable()
     sys.dont_write_bytecode = False
 
 

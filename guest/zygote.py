@@ -53,6 +53,8 @@ def settle(imports_public=guard.PUBLIC_IMPORTS):
     settle_signals()
     take_out_of_sight()
     unit.prepare(imports_public, JOB_FD)
+    gc.collect()
+    gc.freeze()  # So that the collection at the end of each rehearsal is a short one.
     for _ in range(20):
         unit.rehearse()
     gc.collect()
