@@ -36,6 +36,9 @@ struct Pace {
     unit_wait_max: Duration,
     /// Pause before units are ordered again after one failed.
     retry_pause: Duration,
+    /// Longest wait of a unit for a job; then a fresh one takes its place. The youngest go first, and a zygote that
+    /// was renewed stays until its last unit is gone.
+    unit_age_max: Duration,
 }
 
 impl Pace {
@@ -44,11 +47,13 @@ impl Pace {
             Tier::Native | Tier::Landlock => Self {
                 unit_wait_max: Duration::from_secs(15),
                 retry_pause: Duration::from_millis(200),
+                unit_age_max: Duration::from_mins(1),
             },
             // A unit takes seconds of the processor, and only a few are prepared at once.
             Tier::Gvisor => Self {
                 unit_wait_max: Duration::from_mins(1),
                 retry_pause: Duration::from_secs(2),
+                unit_age_max: Duration::from_mins(10),
             },
         }
     }
@@ -241,6 +246,10 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    const fn pace(&self) -> Pace {
+        Pace::of(self.setup.tier)
+    }
+
     /// Takes a unit off the shelf, or waits for one.
     async fn unit(&self, kind: Kind) -> Result<Unit, Fault> {
         let waiting = {
@@ -249,7 +258,7 @@ impl Shared {
                 return Err(Fault::Closing);
             }
             let shelf = state.shelf(kind);
-            if let Some(unit) = shelf.ready.pop_front() {
+            if let Some(unit) = shelf.take() {
                 return Ok(unit);
             }
             let (sender, receiver) = oneshot::channel();
@@ -257,7 +266,7 @@ impl Shared {
             state.refill(&self.settings, kind);
             receiver
         };
-        let wait_max = Pace::of(self.setup.tier).unit_wait_max;
+        let wait_max = self.pace().unit_wait_max;
         if let Ok(Ok(unit)) = tokio::time::timeout(wait_max, waiting).await {
             return Ok(unit);
         }
@@ -277,7 +286,7 @@ impl Shared {
         let kind = unit.kind;
         state.shelf(kind).give(unit);
         // Another one was ordered when it was taken.
-        state.clear(&self.settings, kind);
+        state.clear(&self.settings, kind, self.pace().unit_age_max);
     }
 
     /// Lets units go that wait for nobody, or for too long, until the pool closes.
@@ -289,7 +298,7 @@ impl Shared {
                 return;
             }
             for kind in &self.setup.kinds {
-                state.clear(&self.settings, *kind);
+                state.clear(&self.settings, *kind, self.pace().unit_age_max);
                 state.refill(&self.settings, *kind);
             }
         }

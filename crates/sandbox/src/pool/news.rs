@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use wire::{Frame, FromKeeper, ToKeeper, UnitId};
 
-use super::{Pace, Shared};
+use super::Shared;
 use crate::unit::{Ended, Ends, ProgramEnd, Unit};
 
 impl Shared {
@@ -141,7 +141,7 @@ impl Shared {
         }
         let shared = Arc::clone(self);
         tokio::spawn(async move {
-            tokio::time::sleep(Pace::of(shared.setup.tier).retry_pause).await;
+            tokio::time::sleep(shared.pace().retry_pause).await;
             shared.lock().refill(&shared.settings, kind);
         });
     }

@@ -16,8 +16,6 @@ use crate::unit::{Ended, Unit};
 /// waits, since the memory that each has to itself would be there for nobody. The core kind, which
 /// most programs need, stays ready.
 const DEMAND_REMEMBERED: Duration = Duration::from_mins(1);
-/// Longest wait of a unit for a job; then a fresh one takes its place.
-const UNIT_AGE_MAX: Duration = Duration::from_mins(10);
 
 /// Everything that changes. The lock is never held across an `await`.
 #[derive(Debug, Default)]
@@ -71,22 +69,22 @@ impl State {
         self.routes.len().saturating_sub(waiting)
     }
 
-    /// Lets go of units that are more than wanted, and of those that have waited too long.
-    pub(super) fn clear(&mut self, settings: &PoolSettings, kind: Kind) {
+    /// Lets go of units that are more than wanted, and of one that has waited for longer than that: one at a time, so that
+    /// the shelf is not empty for it.
+    pub(super) fn clear(&mut self, settings: &PoolSettings, kind: Kind, age_max: Duration) {
         let in_use = self.in_use();
         let shelf = self.shelf(kind);
         let last_asked = shelf.last_asked.map(|at| at.elapsed());
         let wanted = settings.wanted(kind, last_asked, in_use);
         // The oldest are in front.
-        while shelf.ready.len() + shelf.warming > wanted
-            || shelf
-                .ready
-                .front()
-                .is_some_and(|unit| unit.ready_at.elapsed() > UNIT_AGE_MAX)
-        {
+        while shelf.ready.len() + shelf.warming > wanted {
             if shelf.ready.pop_front().is_none() {
                 return;
             }
+        }
+        let oldest = shelf.ready.front();
+        if oldest.is_some_and(|unit| unit.ready_at.elapsed() > age_max) {
+            shelf.ready.pop_front();
         }
     }
 
@@ -136,6 +134,11 @@ impl State {
 }
 
 impl Shelf {
+    /// The youngest: its memory was written last, and is in the processor's caches yet.
+    pub(super) fn take(&mut self) -> Option<Unit> {
+        self.ready.pop_back()
+    }
+
     /// To the job that waits longest, or onto the shelf.
     pub(super) fn give(&mut self, mut unit: Unit) {
         while let Some(waiting) = self.waiting.pop_front() {
