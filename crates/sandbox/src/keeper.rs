@@ -165,23 +165,33 @@ fn into_io(error: WireError) -> io::Error {
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::OwnedFd;
+
     use wire::UnitId;
 
     use super::*;
+
+    impl Orders {
+        /// And the end where they can be heard.
+        pub(crate) fn to_a_test() -> (Self, OwnedFd) {
+            let (ours, theirs) = wire::pair().unwrap();
+            let ours = StdSocket::from(ours);
+            ours.set_nonblocking(true).unwrap();
+            let orders = Self(Arc::new(Line {
+                socket: Arc::new(UnixDatagram::from_std(ours).unwrap()),
+                waiting: Mutex::default(),
+                runtime: Handle::current(),
+            }));
+            (orders, theirs)
+        }
+    }
 
     /// More than any socket has room for.
     const MANY: u64 = 20_000;
 
     #[tokio::test]
     async fn orders_that_find_no_room_come_later_and_in_order() {
-        let (ours, theirs) = wire::pair().unwrap();
-        let ours = StdSocket::from(ours);
-        ours.set_nonblocking(true).unwrap();
-        let orders = Orders(Arc::new(Line {
-            socket: Arc::new(UnixDatagram::from_std(ours).unwrap()),
-            waiting: Mutex::default(),
-            runtime: Handle::current(),
-        }));
+        let (orders, theirs) = Orders::to_a_test();
         for unit in (0..MANY).map(UnitId) {
             orders.send(ToKeeper::End { unit });
         }

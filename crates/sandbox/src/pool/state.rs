@@ -168,7 +168,62 @@ impl PoolSettings {
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::OwnedFd;
+    use std::os::unix::net::UnixStream;
+
+    use tokio::net::unix::pipe;
+
     use super::*;
+
+    const SETTINGS: PoolSettings = PoolSettings {
+        core: 3,
+        core_with_running: 0,
+        numpy: 1,
+        full: 1,
+    };
+
+    /// A unit in name only, which has waited for so long.
+    fn unit(id: u64, orders: &Orders, waited: Duration) -> Unit {
+        let output = || pipe::Receiver::from_owned_fd(std::io::pipe().unwrap().0.into()).unwrap();
+        let (job, own_box) = UnixStream::pair().unwrap();
+        Unit {
+            id: UnitId(id),
+            kind: Kind::Core,
+            job,
+            stdin: None,
+            stdout: output(),
+            stderr: output(),
+            own_box: OwnedFd::from(own_box),
+            owner: None,
+            ready_at: Instant::now().checked_sub(waited).unwrap(),
+            ended: oneshot::channel().1,
+            gone: oneshot::channel().1,
+            orders: orders.clone(),
+        }
+    }
+
+    #[tokio::test]
+    async fn the_youngest_unit_goes_first_and_old_ones_are_let_go_one_by_one() {
+        let (orders, _heard) = Orders::to_a_test();
+        let (minute, second) = (Duration::from_mins(1), Duration::from_secs(1));
+        let mut state = State::default();
+        for (id, waited) in [(1, 2 * minute), (2, 2 * minute), (3, second)] {
+            state.shelf(Kind::Core).give(unit(id, &orders, waited));
+        }
+        let ids = |state: &mut State| -> Vec<u64> {
+            let ready = state.shelf(Kind::Core).ready.iter();
+            ready.map(|unit| unit.id.0).collect()
+        };
+        for left in [[2, 3].as_slice(), &[3], &[3]] {
+            state.clear(&SETTINGS, Kind::Core, minute);
+            assert_eq!(ids(&mut state), left);
+        }
+        state
+            .shelf(Kind::Core)
+            .give(unit(4, &orders, Duration::ZERO));
+        let taken = [(); 3].map(|()| state.shelf(Kind::Core).take().map(|unit| unit.id.0));
+        assert_eq!(taken, [Some(4), Some(3), None]);
+    }
 
     #[test]
     fn as_many_units_wait_as_the_settings_say_and_demand_wants() {
