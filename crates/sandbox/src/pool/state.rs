@@ -69,8 +69,8 @@ impl State {
         self.routes.len().saturating_sub(waiting)
     }
 
-    /// Lets go of units that are more than wanted, and of one that has waited for longer than that: one at a time, so that
-    /// the shelf is not empty for it.
+    /// Lets go of units that are more than wanted, and of those that have waited for longer than `age_max`: of half the
+    /// shelf at a time, so that it is not empty for it.
     pub(super) fn clear(&mut self, settings: &PoolSettings, kind: Kind, age_max: Duration) {
         let in_use = self.in_use();
         let shelf = self.shelf(kind);
@@ -82,10 +82,10 @@ impl State {
                 return;
             }
         }
-        let oldest = shelf.ready.front();
-        if oldest.is_some_and(|unit| unit.ready_at.elapsed() > age_max) {
-            shelf.ready.pop_front();
-        }
+        let half = (shelf.ready.len() / 2).max(1);
+        let is_old = |unit: &&Unit| unit.ready_at.elapsed() > age_max;
+        let old = shelf.ready.iter().take(half).take_while(is_old).count();
+        shelf.ready.drain(..old);
     }
 
     /// A unit is gone, whoever let it go: another of its kind may have to take its place, and one more of core may wait
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_youngest_unit_goes_first_and_old_ones_are_let_go_one_by_one() {
+    async fn the_youngest_unit_goes_first_and_old_ones_leave_half_the_shelf() {
         let (orders, _heard) = Orders::to_a_test();
         let (minute, second) = (Duration::from_mins(1), Duration::from_secs(1));
         let mut state = State::default();
@@ -223,6 +223,17 @@ mod tests {
             .give(unit(4, &orders, Duration::ZERO));
         let taken = [(); 3].map(|()| state.shelf(Kind::Core).take().map(|unit| unit.id.0));
         assert_eq!(taken, [Some(4), Some(3), None]);
+        let settings = PoolSettings {
+            core: 8,
+            ..SETTINGS
+        };
+        for id in 1..=8 {
+            state.shelf(Kind::Core).give(unit(id, &orders, 2 * minute));
+        }
+        for left in [[5, 6, 7, 8].as_slice(), &[7, 8], &[8], &[]] {
+            state.clear(&settings, Kind::Core, minute);
+            assert_eq!(ids(&mut state), left);
+        }
     }
 
     #[test]
