@@ -395,11 +395,9 @@ def _unparsable(text):
             warnings.simplefilter("ignore")
             compile(text, SCRIPT, "exec", _only_ast, True)
     except SyntaxError as error:
-        complaint = f"{type(error).__name__}: {error.msg}"
-        if error.lineno is not None:
-            complaint += f" (line {error.lineno})"
+        complaint = str(error)  # As `message (your_script.py, line 1)`.
     except (ValueError, RecursionError, MemoryError, OverflowError) as error:
-        complaint = f"SyntaxError: {error}" if str(error) else "SyntaxError: too deeply nested"
+        complaint = str(error) or "too deeply nested"
     else:
         return None
     return " ".join(complaint.split())

@@ -172,6 +172,9 @@ class Guard(unittest.TestCase):
                 self.assertEqual((result.code, result.stdout, result.answer[:1]), (1, "", b"S"), result)
                 self.assertNotIn(b"\n", result.answer)
                 self.assertTrue(result.answer[1:])
+        result = self.play("x = 1\nprint((1")  # As the server's own check says it.
+        self.assertTrue(result.answer.endswith(b" (your_script.py, line 2)"), result)
+        self.assertFalse(result.answer.startswith(b"SSyntaxError"), result)
 
     def test_a_program_that_only_fails_to_compile_is_run(self):
         result = self.play("return 1")

@@ -58,7 +58,7 @@ fn read(
     limits: CollectLimits,
     left: u64,
 ) -> Result<Vec<u8>, FileTrouble> {
-    if !is_plain(name) {
+    if !names_a_file(name) {
         return Err(FileTrouble::NameNotAllowed);
     }
     let flags =
@@ -69,6 +69,7 @@ fn read(
     let stat = rustix::fs::fstat(file.as_fd()).map_err(trouble)?;
     match FileType::from_raw_mode(stat.st_mode) {
         FileType::RegularFile if stat.st_nlink == 1 => {}
+        FileType::RegularFile => return Err(FileTrouble::HardLink),
         FileType::Directory => return Err(FileTrouble::Directory),
         _ => return Err(FileTrouble::NotRegular),
     }
@@ -99,20 +100,23 @@ fn read(
     }
 }
 
-/// A relative path of plain parts. Checked before the kernel sees it, since a trailing slash
-/// makes even `O_NOFOLLOW` follow.
-fn is_plain(name: &str) -> bool {
+/// A relative path that goes down only, and ends with a name. Checked before the kernel sees it, since a trailing
+/// slash makes even `O_NOFOLLOW` follow.
+fn names_a_file(name: &str) -> bool {
+    let goes_down = |part: &str| part != ".." && part.len() <= PART_BYTES_MAX;
+    let last = name.rsplit('/').next();
     name.len() <= PATH_BYTES_MAX
         && !name.contains('\0')
-        && name.split('/').all(|part| {
-            !part.is_empty() && part != "." && part != ".." && part.len() <= PART_BYTES_MAX
-        })
+        && !name.starts_with('/')
+        && name.split('/').all(goes_down)
+        && last.is_some_and(|last| !last.is_empty() && last != ".")
 }
 
 fn trouble(error: Errno) -> FileTrouble {
     match error {
         Errno::NOENT | Errno::NOTDIR => FileTrouble::Missing,
-        Errno::LOOP | Errno::NXIO => FileTrouble::NotRegular,
+        Errno::LOOP => FileTrouble::SymbolicLink,
+        Errno::NXIO => FileTrouble::NotRegular,
         Errno::XDEV | Errno::NAMETOOLONG | Errno::INVAL => FileTrouble::NameNotAllowed,
         _ => FileTrouble::Unreadable,
     }
@@ -184,10 +188,10 @@ mod tests {
         symlink("/etc", b.work("folder")).unwrap();
         symlink("/proc/self/environ", b.work("magic")).unwrap();
         for name in ["file", "inside", "folder/passwd", "magic"] {
-            assert_eq!(b.get(name), Err(FileTrouble::NotRegular), "{name}");
+            assert_eq!(b.get(name), Err(FileTrouble::SymbolicLink), "{name}");
         }
         fs::hard_link(b.work("real"), b.work("twice")).unwrap();
-        assert_eq!(b.get("twice"), Err(FileTrouble::NotRegular));
+        assert_eq!(b.get("twice"), Err(FileTrouble::HardLink));
     }
 
     #[test]
@@ -207,14 +211,20 @@ mod tests {
     }
 
     #[test]
-    fn names_that_are_no_plain_paths_are_refused() {
+    fn names_that_lead_up_or_to_folders_are_refused() {
         let b = Box::new("names");
+        fs::create_dir_all(b.work("sub")).unwrap();
         fs::write(b.work("a"), "x").unwrap();
+        fs::write(b.work("sub/b"), "x").unwrap();
+        for name in ["./a", ".//a", "sub//b", "./sub/./b"] {
+            assert_eq!(b.get(name), Ok(b"x".to_vec()), "{name:?}");
+        }
         for name in [
             "",
             "/a",
             "a/",
-            "./a",
+            ".",
+            "./",
             "../work/a",
             "a/.",
             "sub/../a",

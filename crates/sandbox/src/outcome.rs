@@ -82,13 +82,17 @@ pub enum FileTrouble {
     /// It is a directory.
     #[error("is a directory, not a file")]
     Directory,
-    /// A link, a pipe, a device or a file with two names.
+    /// A pipe, a socket or a device.
     #[error("is not a regular file")]
     NotRegular,
-    /// The name leads out of the workspace, or is not a plain relative path.
-    #[error(
-        "file name is not allowed: it must be a relative path of plain names, without '.' and '..'"
-    )]
+    /// A symbolic link, or behind one.
+    #[error("is not a regular file: it is a symbolic link, or its folder is one")]
+    SymbolicLink,
+    /// It has another name as well, which may be outside.
+    #[error("is not a regular file of its own: it has more than one name (hard links)")]
+    HardLink,
+    /// The name leads out of the workspace, or can only be a folder's.
+    #[error("file name is not allowed: it must be the relative path of a file, without '..'")]
     NameNotAllowed,
     /// One file is too large.
     #[error("file is too large: {size_bytes} bytes, at most {bytes_max} are returned")]

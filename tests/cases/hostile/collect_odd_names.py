@@ -15,6 +15,8 @@ print("held")
 # return: plain/.
 # return: ./../work/plain
 # return: -rf
+# return: ./plain
+# return: sub/.//..file
 # file ../plain: error
 # file /box/work/plain: error
 # file sub/../plain: error
@@ -22,4 +24,6 @@ print("held")
 # file plain/.: error
 # file ./../work/plain: error
 # file -rf: "mine"
+# file ./plain: "mine"
+# file sub/.//..file: "mine"
 # expect: ending=exited:0  stdout="held\n"

@@ -5,7 +5,9 @@
 
 use ruff_python_ast::statement_visitor::{StatementVisitor, walk_stmt};
 use ruff_python_ast::{Mod, PythonVersion, Stmt};
-use ruff_python_parser::{Mode, ParseError, ParseErrorType, ParseOptions, parse_unchecked};
+use ruff_python_parser::{
+    LexicalErrorType, Mode, ParseError, ParseErrorType, ParseOptions, parse_unchecked,
+};
 
 use crate::refusal::Refusal;
 
@@ -57,9 +59,8 @@ impl Scanner {
         let parsed = parse_unchecked(code, options);
         let mut errors = parsed.errors().iter();
         if let Some(error) = errors.find(|error| !is_none(error, code)) {
-            let message = error.error.to_string();
             return Err(unparsable(
-                &message,
+                &words(&error.error),
                 code,
                 error.location.start().to_usize(),
             ));
@@ -95,6 +96,17 @@ fn is_none(error: &ParseError, code: &str) -> bool {
                     .ends_with("raise")
         }
         _ => false,
+    }
+}
+
+/// What an error of the parser's says to a person.
+fn words(error: &ParseErrorType) -> String {
+    match error {
+        // `0x`: it hands on how Rust prints its own error.
+        ParseErrorType::Lexical(LexicalErrorType::OtherError(said)) if said.contains('{') => {
+            "invalid number: its digits are missing".to_owned()
+        }
+        _ => error.to_string(),
     }
 }
 
@@ -222,6 +234,10 @@ if x: import t; import a
     #[test]
     fn what_does_not_parse_is_told_with_its_line() {
         assert!(message("x = 1\nprint((1)").ends_with("(your_script.py, line 2)"));
+        for code in ["0x", "0b", "0o"] {
+            let said = message(code);
+            assert!(said.starts_with("invalid number: "), "{said}");
+        }
         for code in [
             "if True:\nprint(1)",
             "print 'hello'",
