@@ -76,7 +76,9 @@ impl Identity {
             return peer;
         }
         let lines = origin.forwarded_for.iter().rev();
-        for entry in lines.flat_map(|line| line.rsplit(',')) {
+        let entries = lines.flat_map(|line| line.rsplit(','));
+        // An empty entry is none (RFC 9110, 5.6.1.2).
+        for entry in entries.filter(|entry| !entry.trim().is_empty()) {
             match address_in(entry) {
                 Some(address) if self.trusts(address) => {}
                 Some(address) => return address,
@@ -156,6 +158,17 @@ mod tests {
             seen(&chain, "127.0.0.1", &["198.51.100.1, 10.0.0.7"]),
             "198.51.100.1"
         );
+    }
+
+    #[test]
+    fn empty_entries_are_none() {
+        for lines in [
+            &["198.51.100.1,"][..],
+            &[", 198.51.100.1, , 127.0.0.1"],
+            &["198.51.100.1", ""],
+        ] {
+            assert_eq!(seen(LOOPBACK, "127.0.0.1", lines), "198.51.100.1");
+        }
     }
 
     #[test]
