@@ -5,6 +5,7 @@
 //! A [`Fault`] means that we broke, not they.
 #![forbid(unsafe_code)]
 
+mod aside;
 mod collect;
 pub mod environment;
 mod fault;
@@ -17,6 +18,7 @@ mod pool;
 mod run;
 mod unit;
 
+pub use aside::aside;
 pub use collect::collect;
 pub use fault::Fault;
 pub use isolation::Isolation;

@@ -16,6 +16,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::unix::pipe;
 use wire::{Tally, ToKeeper, job};
 
+use crate::aside::aside;
 use crate::collect::{self, BENEATH, WORK};
 use crate::outcome::{Captured, Ending, LimitHit, Outcome, Usage};
 use crate::places::Places;
@@ -36,6 +37,8 @@ const LAST_READS_MAX: usize = 1024;
 const MESSAGE_BYTES_MAX: usize = 4096;
 /// The program's own file in the workspace.
 const SCRIPT: &str = "your_script.py";
+/// How long a program's streams are left alone. Most have ended by then, and what they wrote is read at once.
+const LISTEN_AFTER: Duration = Duration::from_millis(2);
 /// The first read of a stream. Bytes; most programs say less.
 const FIRST_READ_BYTES: usize = 4 << 10;
 /// Largest read. Bytes.
@@ -298,8 +301,17 @@ async fn feed(stdin: Option<OwnedFd>, input: Vec<u8>) {
     let Some(stdin) = stdin.filter(|_| !input.is_empty()) else {
         return;
     };
-    if let Ok(mut stdin) = pipe::Sender::from_owned_fd(stdin) {
-        let _unread = stdin.write_all(&input).await;
+    let Ok(stdin) = pipe::Sender::from_owned_fd(stdin) else {
+        return;
+    };
+    let mut left = &*input;
+    while !left.is_empty() && stdin.writable().await.is_ok() {
+        // It can wait for the program, as reads can: see `Capture::listen`.
+        match aside(|| stdin.try_write(left)) {
+            Ok(count) => left = left.get(count..).unwrap_or_default(),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(_) => return,
+        }
     }
 }
 
@@ -319,9 +331,13 @@ impl Capture {
     }
 
     /// Reads until every writer has closed the pipe.
+    ///
+    /// A read of a pipe can wait although the pipe is not to be waited for: the kernel holds the pipe's lock while it
+    /// copies what a thread of the program writes, and that waits for memory which another has locked, for seconds if it likes.
     async fn listen(&mut self, pipe: &pipe::Receiver) {
+        tokio::time::sleep(LISTEN_AFTER).await;
         loop {
-            match self.read(|free| pipe.try_read(free)) {
+            match aside(|| self.read(|free| pipe.try_read(free))) {
                 Ok(0) => return,
                 Ok(_) => {
                     // A flood must not keep other requests from this thread.

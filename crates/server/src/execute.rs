@@ -250,10 +250,8 @@ const SCAN_COST: usize = 64;
 
 /// Does work whose time grows with `bytes`, handing this thread's other tasks on first if it is long.
 pub(crate) fn heavy<T>(bytes: usize, work: impl FnOnce() -> T) -> T {
-    use tokio::runtime::{Handle, RuntimeFlavor};
-    let flavor = Handle::try_current().map(|handle| handle.runtime_flavor());
-    if bytes >= HEAVY_BYTES && matches!(flavor, Ok(RuntimeFlavor::MultiThread)) {
-        tokio::task::block_in_place(work)
+    if bytes >= HEAVY_BYTES {
+        sandbox::aside(work)
     } else {
         work()
     }
