@@ -53,7 +53,7 @@ everybody on the host can read a process's flags.
 
 Examples:
   hognose serve
-  HOGNOSE_ADMIN_KEY=\"$(head -c 32 /dev/urandom | base64)\" hognose serve
+  export HOGNOSE_ADMIN_KEY=\"$(head -c 32 /dev/urandom | base64)\" && hognose serve
   hognose serve --listen 0.0.0.0:8000 --trusted-proxies 10.0.0.0/8
   hognose serve --config /etc/hognose.toml --set wall_ms_max=3000
 
@@ -85,8 +85,8 @@ const DOCTOR_HELP: &str = "\
 Changes nothing. The exit code is 0 only if `hognose serve` would start with the same settings.";
 
 const BENCH_HELP: &str = "\
-The server must run already. If it has an admin key, set HOGNOSE_ADMIN_KEY to it: without the key, each
-caller has five requests a minute. Measure on a machine that does nothing else.
+The server must run already. If it has an admin key, set HOGNOSE_ADMIN_KEY to it: without the key,
+each caller has five requests a minute. Measure on a machine that does nothing else.
 
 The exit code is 0 if everything was measured, 1 if --tolerance or --check says no, 2 if something
 could not be measured. docs/benchmarks.md says what each figure means.
