@@ -86,11 +86,10 @@ pub(crate) async fn run(
     let mut stderr = Capture::new(job.output_bytes_max);
     let mut ended = {
         let streams = async {
-            tokio::join!(
-                feed(unit.stdin.take(), job.stdin),
-                stdout.listen(&unit.stdout),
-                stderr.listen(&unit.stderr),
-            );
+            tokio::join!(feed(unit.stdin.take(), job.stdin), async {
+                tokio::time::sleep(LISTEN_AFTER).await;
+                tokio::join!(stdout.listen(&unit.stdout), stderr.listen(&unit.stderr));
+            },);
             // All are closed, yet the program may go on without them.
             std::future::pending::<()>().await;
         };
@@ -335,7 +334,6 @@ impl Capture {
     /// A read of a pipe can wait although the pipe is not to be waited for: the kernel holds the pipe's lock while it
     /// copies what a thread of the program writes, and that waits for memory which another has locked, for seconds if it likes.
     async fn listen(&mut self, pipe: &pipe::Receiver) {
-        tokio::time::sleep(LISTEN_AFTER).await;
         loop {
             match aside(|| self.read(|free| pipe.try_read(free))) {
                 Ok(0) => return,
