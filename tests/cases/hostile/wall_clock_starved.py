@@ -4,9 +4,8 @@ import fcntl
 import os
 
 libc = ctypes.CDLL(None)
-reader, writer = os.pipe()
+reader, writer = os.pipe2(os.O_DIRECT)
 fcntl.fcntl(writer, 1031, 1 << 20)
-fcntl.fcntl(writer, fcntl.F_SETFL, fcntl.fcntl(writer, fcntl.F_GETFL) | os.O_DIRECT)
 for _ in range(256):
     os.write(writer, b"x")
 for stream in (1, 2):

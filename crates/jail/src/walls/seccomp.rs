@@ -43,6 +43,7 @@ pub const HOLDER: i32 = 3;
 pub const SHARED_PIECE_BYTES_MAX: u32 = 64 << 10;
 
 const UNKNOWN: Verdict = Verdict::Return(ERRNO | errno(libc::ENOSYS));
+const DONE: Verdict = Verdict::Return(ERRNO);
 const REFUSED: Verdict = Verdict::Return(ERRNO | errno(libc::EPERM));
 
 /// What a unit calls until all its walls stand, its zygote to make it, and no program ever.
@@ -83,9 +84,8 @@ const SHARED_REFUSED: [i64; 11] = [
     libc::SYS_execveat,
 ];
 /// The same for what keeps files that nobody would see: descriptors on their way, and rules of Landlock, each of
-/// which holds its file when that is deleted and closed. And for what opens in a mode that the filter cannot see.
-const SHARED_UNKNOWN: [i64; 6] = [
-    libc::SYS_openat2,
+/// which holds its file when that is deleted and closed.
+const SHARED_UNKNOWN: [i64; 5] = [
     libc::SYS_sendmsg,
     libc::SYS_sendmmsg,
     libc::SYS_landlock_create_ruleset,
@@ -108,8 +108,10 @@ const CLOCKS: [i64; 4] = [
     libc::SYS_clock_nanosleep,
     libc::SYS_timer_create,
 ];
-/// Signals, where nobody holds a program's memory: the number is any child's.
-const SIGNALS: [i64; 5] = [
+/// What is not for the process that holds a program's memory. Where nobody does, its number is any child's.
+const NOT_THE_HOLDER: [i64; 7] = [
+    libc::SYS_sched_setaffinity,
+    libc::SYS_setpgid,
     libc::SYS_rt_sigqueueinfo,
     libc::SYS_rt_tgsigqueueinfo,
     libc::SYS_kill,
@@ -160,9 +162,9 @@ impl Filter {
             let own = Verdict::Check(Check::SelfOnly);
             set(&[libc::SYS_sched_setaffinity], own).doing(doing)?;
             set(&CLOCKS, Verdict::Check(Check::ClockOwn)).doing(doing)?;
-            let open = Verdict::Check(Check::OpenMode);
+            let open = Verdict::Check(Check::OpenShared);
             set(&[libc::SYS_open], open).doing(doing)?;
-            let openat = Verdict::Check(Check::OpenatMode);
+            let openat = Verdict::Check(Check::OpenatShared);
             set(&[libc::SYS_openat], openat).doing(doing)?;
             let prctl = Verdict::Check(Check::PrctlShared);
             set(&[libc::SYS_prctl], prctl).doing(doing)?;
@@ -177,7 +179,7 @@ impl Filter {
             entering.extend(also);
         }
         if tier == Tier::Gvisor {
-            set(&SIGNALS, Verdict::Return(ALLOW)).doing(doing)?;
+            set(&NOT_THE_HOLDER, Verdict::Return(ALLOW)).doing(doing)?;
         }
         let goes_through = |verdict: &&Verdict| match verdict {
             Verdict::Return(value) => *value == ALLOW,
@@ -293,6 +295,7 @@ fn parse(list: &str) -> io::Result<BTreeMap<u32, Verdict>> {
         let mut words = line.split_whitespace();
         let verdict = match words.next().ok_or_else(bad)? {
             "allow" => Verdict::Return(ALLOW),
+            "done" => DONE,
             "EPERM" => REFUSED,
             word => {
                 let check = word.strip_prefix("check:").and_then(Check::named);

@@ -13,13 +13,14 @@ pub(super) enum Check {
     /// `clone` without any flag that makes a namespace, or a child of the parent; and of processes
     /// that share descriptors, threads only: record locks outlive their owner otherwise.
     CloneFlags,
-    /// `fcntl` commands that copy, read or lock. A lease on a file of the environment would stop
+    /// `fcntl` commands that copy, read or lock, and flags but the one that reads past memory. A lease on a file of the environment would stop
     /// whoever else opens it; locks of open file descriptions have no owner to be counted for.
     FcntlCommand,
     /// `socket`: none, and the answer of a kernel without the family.
     SocketNone,
-    /// Signals to anyone but the process that holds the memory, which the program is not to know of.
-    SignalTarget,
+    /// Signals, groups and processors for anyone but the process that holds the memory, which the program is not to
+    /// know of.
+    NotTheHolder,
     /// `sendto` without an address.
     SendtoAddress,
     /// `socketpair` of `AF_UNIX`, connected for good: a datagram socket could be given a name.
@@ -43,11 +44,20 @@ pub(super) enum Check {
     SelfOnly,
     /// `prlimit64` of the caller.
     PrlimitTarget,
-    /// `open` to read, to write or both. The fourth mode is neither, so that Landlock lets it through, and runs
-    /// the open of whatever driver is behind the path.
-    OpenMode,
+    /// `open` of files as they are kept in memory: past it is the host's disk, for as often as a run asks.
+    OpenFlags,
     /// `openat` of the same.
-    OpenatMode,
+    OpenatFlags,
+    /// `open` of the same on the host's file system, where each write could go to the disk as well; and to read, to
+    /// write or both. The fourth mode is neither, so that Landlock lets it through, and runs the open of whatever
+    /// driver is behind the path.
+    OpenShared,
+    /// `openat` of the same.
+    OpenatShared,
+    /// `msync` that has nobody write: what is mapped and what is in the file are the same pages.
+    MsyncFlags,
+    /// `pwritev2` into memory, from where the host writes it when it will.
+    Pwritev2Flags,
     /// `preadv2` that waits for its bytes, and leaves what it read where it was: else it would tell what of a file
     /// the host has in memory, and so what other runs have read.
     Preadv2Flags,
@@ -70,7 +80,7 @@ impl Check {
         Some(match name {
             "clone_flags" => Self::CloneFlags,
             "socket_none" => Self::SocketNone,
-            "signal_target" => Self::SignalTarget,
+            "not_the_holder" => Self::NotTheHolder,
             "sendto_address" => Self::SendtoAddress,
             "socketpair_kind" => Self::SocketpairKind,
             "socket_option" => Self::SocketOption,
@@ -78,7 +88,11 @@ impl Check {
             "prctl_option" => Self::PrctlOption,
             "ioctl_number" => Self::IoctlNumber,
             "prlimit_target" => Self::PrlimitTarget,
+            "open_flags" => Self::OpenFlags,
+            "openat_flags" => Self::OpenatFlags,
+            "msync_flags" => Self::MsyncFlags,
             "preadv2_flags" => Self::Preadv2Flags,
+            "pwritev2_flags" => Self::Pwritev2Flags,
             "fadvise_advice" => Self::FadviseAdvice,
             "mmap_flags" => Self::MmapFlags,
             "madvise_advice" => Self::MadviseAdvice,
@@ -105,7 +119,7 @@ impl Check {
                 ]
             }
             Self::SocketNone => vec![give(ERRNO | errno(libc::EAFNOSUPPORT))],
-            Self::SignalTarget => vec![
+            Self::NotTheHolder => vec![
                 load(argument(0)),
                 branch(IF_EQUAL, HOLDER.unsigned_abs(), 0, 1),
                 give(ERRNO | errno(libc::ESRCH)),
@@ -139,16 +153,24 @@ impl Check {
                 ],
                 errno(libc::EPERM),
             ),
-            Self::FcntlCommand => one_of(
-                1,
-                &[
-                    0, 1, 2, 3, 4, // DUPFD, GETFD, SETFD, GETFL, SETFL
-                    5, 6, 7, // GETLK, SETLK, SETLKW
-                    1027, 1030, // DUPFD_QUERY, DUPFD_CLOEXEC
-                    1031, 1032, // SETPIPE_SZ, GETPIPE_SZ
-                ],
-                errno(libc::EINVAL),
-            ),
+            Self::FcntlCommand => {
+                let commands = one_of(
+                    1,
+                    &[
+                        0, 1, 2, 3, // DUPFD, GETFD, SETFD, GETFL
+                        5, 6, 7, // GETLK, SETLK, SETLKW
+                        1027, 1030, // DUPFD_QUERY, DUPFD_CLOEXEC
+                        1031, 1032, // SETPIPE_SZ, GETPIPE_SZ
+                    ],
+                    errno(libc::EINVAL),
+                );
+                let set_flags = [
+                    load(argument(1)),
+                    branch(IF_EQUAL, libc::F_SETFL.unsigned_abs(), 0, 4),
+                ];
+                let flags = none_of(2, libc::O_DIRECT, libc::EINVAL);
+                [&set_flags[..], &flags, &commands].concat()
+            }
             Self::PrctlOption => {
                 // PDEATHSIG and DUMPABLE: about the caller only.
                 let options: Vec<_> = [1, 2, 3, 4].into_iter().chain(PRCTL_HARMLESS).collect();
@@ -183,22 +205,23 @@ impl Check {
                 [&NO_HUGE_PAGES[..], &small].concat()
             }
             Self::PrlimitTarget | Self::SelfOnly => one_of(0, &[0], errno(libc::EPERM)),
-            Self::OpenMode => open(1),
-            Self::OpenatMode => open(2),
+            Self::OpenFlags => none_of(1, libc::O_DIRECT, libc::EINVAL),
+            Self::OpenatFlags => none_of(2, libc::O_DIRECT, libc::EINVAL),
+            Self::OpenShared => open_shared(1),
+            Self::OpenatShared => open_shared(2),
+            Self::MsyncFlags => none_of(2, libc::MS_SYNC, SUCCESS),
             Self::Preadv2Flags => {
-                const NOWAIT_OR_DONTCACHE: u32 = 0x88;
-                vec![
-                    load(argument(5)),
-                    branch(IF_ANY_BIT, NOWAIT_OR_DONTCACHE, 0, 1),
-                    give(ERRNO | errno(libc::EOPNOTSUPP)),
-                    give(ALLOW),
-                ]
+                let refused = libc::RWF_NOWAIT | libc::RWF_DONTCACHE;
+                none_of(5, refused, libc::EOPNOTSUPP)
+            }
+            Self::Pwritev2Flags => {
+                let refused = libc::RWF_DSYNC | libc::RWF_SYNC | libc::RWF_DONTCACHE;
+                none_of(5, refused, libc::EOPNOTSUPP)
             }
             Self::FadviseAdvice => vec![
                 load(argument(3)),
                 branch(IF_EQUAL, libc::POSIX_FADV_DONTNEED.unsigned_abs(), 0, 1),
-                // No errno at all: it succeeded.
-                give(ERRNO),
+                give(ERRNO | errno(SUCCESS)),
                 give(ALLOW),
             ],
             Self::MadviseAdvice => vec![
@@ -227,6 +250,9 @@ impl Check {
     }
 }
 
+/// No error at all: the caller hears that it was done.
+const SUCCESS: i32 = 0;
+
 /// Loads the flags of `mmap`, and refuses those for huge pages as a host does that keeps none apart.
 const NO_HUGE_PAGES: [sock_filter; 3] = [
     load(argument(3)),
@@ -254,15 +280,27 @@ fn one_of(at: u32, allowed: &[u32], refusal: u32) -> Vec<sock_filter> {
     code
 }
 
-fn open(at: u32) -> Vec<sock_filter> {
-    let mode = libc::O_ACCMODE.unsigned_abs();
+/// Four instructions.
+fn none_of(at: u32, refused_bits: i32, refusal: i32) -> Vec<sock_filter> {
     vec![
+        load(argument(at)),
+        branch(IF_ANY_BIT, refused_bits.unsigned_abs(), 0, 1),
+        give(ERRNO | errno(refusal)),
+        give(ALLOW),
+    ]
+}
+
+fn open_shared(at: u32) -> Vec<sock_filter> {
+    let mode = libc::O_ACCMODE.unsigned_abs();
+    let neither = [
         load(argument(at)),
         and(mode),
         branch(IF_EQUAL, mode, 0, 1),
         give(ERRNO | errno(libc::EACCES)),
-        give(ALLOW),
-    ]
+    ];
+    // `O_SYNC` has the bit of `O_DSYNC`.
+    let flags = none_of(at, libc::O_DIRECT | libc::O_DSYNC, libc::EINVAL);
+    [&neither[..], &flags].concat()
 }
 
 fn mknod(at: u32) -> Vec<sock_filter> {

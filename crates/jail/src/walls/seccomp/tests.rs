@@ -87,13 +87,13 @@ fn the_second_step_shuts_out_what_the_first_lets_through() {
 }
 
 #[test]
-fn in_a_sandbox_a_signal_goes_to_any_child_and_nothing_else_differs() {
+fn in_a_sandbox_no_number_is_the_holders_and_nothing_else_differs() {
     let native = Filter::compile(Tier::Native, true).unwrap();
     let sandbox = Filter::compile(Tier::Gvisor, true).unwrap();
     let holder = [HOLDER.unsigned_abs(), 1, 1, 1, 1, 1];
     for call in 0..2000 {
         let of = |filter| both(filter, ARCHITECTURE, call, holder);
-        if SIGNALS.map(number).contains(&call) {
+        if NOT_THE_HOLDER.map(number).contains(&call) {
             assert_eq!(of(&sandbox), ALLOW, "call {call}");
             assert_ne!(of(&native), ALLOW, "call {call}");
         } else {
@@ -288,6 +288,56 @@ fn on_a_shared_host_a_run_has_no_clock_of_others() {
         }
         for clock in [!1 << 3 | 2, !4_000_000 << 3 | 6, i32::MIN] {
             assert_eq!(call(call_number, clock), ERRNO | errno(libc::EINVAL));
+        }
+    }
+}
+
+#[test]
+fn no_run_has_the_disk_work() {
+    let everywhere = [Tier::Native, Tier::Landlock, Tier::Gvisor];
+    for tier in everywhere {
+        let filter = Filter::compile(tier, true).unwrap();
+        let call = |call, args| both(&filter, ARCHITECTURE, number(call), args);
+        let open = |flags: i32| {
+            let flags = flags.unsigned_abs();
+            let at = call(libc::SYS_openat, [0, 0, flags, 0, 0, 0]);
+            assert_eq!(call(libc::SYS_open, [0, flags, 0, 0, 0, 0]), at);
+            at
+        };
+        let invalid = ERRNO | errno(libc::EINVAL);
+        for mode in [libc::O_RDONLY, libc::O_WRONLY | libc::O_CREAT, libc::O_RDWR] {
+            assert_eq!(open(mode | libc::O_CLOEXEC), ALLOW);
+            assert_eq!(open(mode | libc::O_DIRECT), invalid);
+            // Only there are a run's files on a disk.
+            let through = if tier == Tier::Landlock {
+                invalid
+            } else {
+                ALLOW
+            };
+            assert_eq!(open(mode | libc::O_SYNC), through);
+            assert_eq!(open(mode | libc::O_DSYNC), through);
+        }
+        assert_eq!(call(libc::SYS_openat2, [0; 6]), ERRNO | errno(libc::ENOSYS));
+        let set = |flags: i32| call(libc::SYS_fcntl, [0, 4, flags.unsigned_abs(), 0, 0, 0]);
+        assert_eq!(set(libc::O_NONBLOCK | libc::O_APPEND), ALLOW);
+        assert_eq!(set(libc::O_DIRECT), invalid);
+        // A descriptor to copy to, not flags.
+        let copy = [0, 0, libc::O_DIRECT.unsigned_abs(), 0, 0, 0];
+        assert_eq!(call(libc::SYS_fcntl, copy), ALLOW);
+        for done in [
+            libc::SYS_fsync,
+            libc::SYS_fdatasync,
+            libc::SYS_sync_file_range,
+        ] {
+            assert_eq!(call(done, [1; 6]), ERRNO);
+        }
+        let msync = |flags: i32| call(libc::SYS_msync, [0, 0, flags.unsigned_abs(), 0, 0, 0]);
+        assert_eq!(msync(libc::MS_ASYNC), ALLOW);
+        assert_eq!(msync(libc::MS_SYNC), ERRNO);
+        let pwritev2 = |flags: i32| call(libc::SYS_pwritev2, [0, 0, 0, 0, 0, flags.unsigned_abs()]);
+        assert_eq!(pwritev2(libc::RWF_APPEND), ALLOW);
+        for flag in [libc::RWF_DSYNC, libc::RWF_SYNC, libc::RWF_DONTCACHE] {
+            assert_eq!(pwritev2(flag), ERRNO | errno(libc::EOPNOTSUPP));
         }
     }
 }
