@@ -14,10 +14,12 @@ use std::time::{Duration, Instant};
 use rustix::fs::{Gid, Mode, OFlags, Uid};
 use tokio::io::AsyncWriteExt;
 use tokio::net::unix::pipe;
-use wire::{Tally, ToKeeper, job};
+use tokio::task::JoinSet;
+use wire::{Tally, ToKeeper, UnitId, job};
 
 use crate::aside::aside;
 use crate::collect::{self, BENEATH, WORK};
+use crate::keeper::Orders;
 use crate::outcome::{Captured, Ending, LimitHit, Outcome, Usage};
 use crate::places::Places;
 use crate::unit::{Ended, ProgramEnd, Unit};
@@ -39,6 +41,8 @@ const MESSAGE_BYTES_MAX: usize = 4096;
 const SCRIPT: &str = "your_script.py";
 /// How long a program's streams are left alone. Most have ended by then, and what they wrote is read at once.
 const LISTEN_AFTER: Duration = Duration::from_millis(2);
+/// How long after its time a run is ended by a clock of its own, where its streams have its listener wait.
+const LATE: Duration = Duration::from_millis(50);
 /// The first read of a stream. Bytes; most programs say less.
 const FIRST_READ_BYTES: usize = 4 << 10;
 /// Largest read. Bytes.
@@ -88,6 +92,7 @@ pub(crate) async fn run(
         let streams = async {
             tokio::join!(feed(unit.stdin.take(), job.stdin), async {
                 tokio::time::sleep(LISTEN_AFTER).await;
+                let _clock = own_clock(unit.id, &unit.orders, started + job.wall_max + LATE);
                 tokio::join!(stdout.listen(&unit.stdout), stderr.listen(&unit.stderr));
             },);
             // All are closed, yet the program may go on without them.
@@ -103,15 +108,23 @@ pub(crate) async fn run(
         }
     };
     let wall = started.elapsed();
-    let timed_out = ended.is_none();
-    if timed_out {
+    let by_its_clock = |end: &ProgramEnd| wall > job.wall_max && end.exit.signal == Some(SIGKILL);
+    let timed_out = ended.as_ref().is_none_or(by_its_clock);
+    if ended.is_none() {
         // What is read below must come to an end.
         unit.end();
         let last_word = tokio::time::timeout(LAST_WORD_MAX, &mut unit.ended).await;
         ended = last_word.ok().and_then(|ended| heard(ended).ok());
     }
-    stdout.last(&unit.stdout);
-    stderr.last(&unit.stderr);
+    let mut listen_to_the_last = || {
+        stdout.last(&unit.stdout);
+        stderr.last(&unit.stderr);
+    };
+    if wall < LISTEN_AFTER {
+        listen_to_the_last();
+    } else {
+        aside(listen_to_the_last);
+    }
 
     let ending = match &ended {
         Some(end) if !timed_out => match unparsable(&unit.job, job.imports) {
@@ -130,7 +143,7 @@ pub(crate) async fn run(
         if !ended.is_some_and(|end| end.read_only) {
             all_gone(unit).await?;
         }
-        collect::collect(unit.own_box.as_fd(), job.return_files, job.collect)
+        aside(|| collect::collect(unit.own_box.as_fd(), job.return_files, job.collect))
     } else {
         Vec::new()
     };
@@ -150,6 +163,18 @@ pub(crate) async fn run(
         usage,
         limit_hit,
     })
+}
+
+/// Has a unit killed then, unless it is dropped before. Whoever listens to a run looks at no clock while a read waits
+/// for the program: see [`Capture::listen`].
+fn own_clock(unit: UnitId, orders: &Orders, then: Instant) -> JoinSet<()> {
+    let orders = orders.clone();
+    let mut clock = JoinSet::new();
+    clock.spawn(async move {
+        tokio::time::sleep_until(then.into()).await;
+        orders.send(ToKeeper::End { unit });
+    });
+    clock
 }
 
 /// Waits until every process of the run is dead.
@@ -254,7 +279,10 @@ fn unparsable(job: &UnixStream, imports: Imports) -> Option<String> {
 /// Puts files into the workspace, to which nobody has written yet: names are checked by policy, and
 /// must not exist.
 pub(crate) fn put_files(unit: &Unit, files: &[InputFile]) -> Result<(), Fault> {
-    write_files(unit, files).map_err(|source| Fault::Unit {
+    if files.is_empty() {
+        return Ok(());
+    }
+    aside(|| write_files(unit, files)).map_err(|source| Fault::Unit {
         doing: "put the files into the workspace",
         source,
     })

@@ -10,7 +10,7 @@ use rustix::process::Signal;
 use crate::cases::{IN_GVISOR, gvisor};
 use crate::harness::processes::{Parts, Process};
 use crate::harness::server::{GONE_MAX, admin};
-use crate::harness::{Connection, Server, User, machine, skip, wait_for};
+use crate::harness::{Connection, Server, User, machine, skip, slowness, wait_for};
 
 /// Longest time until a server that lost a part of it serves again.
 const RECOVERY_MAX: Duration = Duration::from_secs(10);
@@ -50,6 +50,67 @@ fn a_client_that_goes_away_frees_its_slot() {
     wait_for("the programs' ends", GONE_MAX, || {
         (server.process().descendants().len() <= idle).then_some(())
     });
+    server.stop();
+}
+
+/// Eight threads write from memory that a ninth keeps locked, so that whoever reads their pipes waits in the kernel.
+const LOCKS_ITS_PIPES: &str = r#"
+import ctypes, fcntl, mmap, threading
+libc = ctypes.CDLL(None)
+libc.mmap.restype = ctypes.c_void_p
+many = 30 << 30
+# Readable, private, reserving nothing, with all its page tables: to change them takes seconds.
+locked = ctypes.c_void_p(libc.mmap(None, ctypes.c_size_t(many), 1, 0xC022, -1, 0))
+
+def lock():
+    while True:
+        for protection in 0, 1:
+            libc.mprotect(locked, ctypes.c_size_t(many), protection)
+
+def write(stream):
+    size = ctypes.c_size_t(96 << 10)
+    page = ctypes.c_void_p(libc.mmap(None, size, 3, 0x22, -1, 0))
+    while True:
+        libc.madvise(page, size, 4)
+        libc.write(stream, page, size)
+
+for stream in 1, 2:
+    fcntl.fcntl(stream, 1031, 1 << 20)
+    for _ in range(4):
+        threading.Thread(target=write, args=(stream,), daemon=True).start()
+lock()
+"#;
+
+#[test]
+fn a_program_that_locks_its_pipes_is_all_that_waits_and_ends_in_time() {
+    const WALL: Duration = Duration::from_secs(4);
+    // Neighbours waited 0.4 to 4.3 s where the server waited, and less than 40 ms where it does not.
+    const NEIGHBOUR_MAX: Duration = Duration::from_millis(250);
+    // Without a clock of its own the program ran for seconds longer.
+    const LATE_MAX: Duration = Duration::from_secs(1);
+    let _machine = machine();
+    let wall = WALL * slowness();
+    let wall_ms = wall.as_millis().to_string();
+    let server = Server::start(User::Ourselves, &[("admin_wall_ms_max", &wall_ms)]);
+    let mut client = server.connect();
+    let mut neighbour = server.connect();
+    let start = Instant::now();
+    client
+        .send(&admin(LOCKS_ITS_PIPES))
+        .expect("the server listens");
+    let mut longest = Duration::ZERO;
+    while start.elapsed() < wall {
+        let asked = Instant::now();
+        let answer = neighbour.ask(&admin("print(1)")).expect("it is served");
+        assert_eq!(answer.status, 200, "{}", answer.json());
+        longest = longest.max(asked.elapsed());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let answer = client.answer(true).expect("it is told");
+    let took = start.elapsed();
+    assert_eq!(answer.text("/error_details/type"), "TimeoutError");
+    assert!(longest < NEIGHBOUR_MAX * slowness(), "{longest:?}");
+    assert!(took < wall + LATE_MAX * slowness(), "{took:?}");
     server.stop();
 }
 
