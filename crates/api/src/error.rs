@@ -121,7 +121,7 @@ impl ErrorCode {
             Self::RateLimitExceeded => "The requests of this minute, or of this day, are used up.",
             Self::ServerBusy => {
                 "As many programs run as may run at once, or there is no room for \
-                                 another body."
+                 another body or answer."
             }
             Self::InternalServerError => "Something broke on our side; `id` names it.",
             Self::NotFound => "There is nothing at this path.",

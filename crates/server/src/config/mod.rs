@@ -117,13 +117,15 @@ pub struct HttpLimits {
     pub body_bytes_max: usize,
     /// All request bodies at hand together. Bytes; beyond it: 503.
     pub bodies_bytes_max: usize,
+    /// All answers that wait to be read, together, but for small ones. Bytes; beyond it: 503.
+    pub answers_bytes_max: usize,
     /// Connections at once.
     pub connections_max: usize,
     /// Longest wait for the head of a request.
     pub header_max: Duration,
     /// Longest time a body may take to arrive.
     pub body_max: Duration,
-    /// Longest time a client may leave an answer unread.
+    /// Longest time a client may leave an answer unread, and read it slower than a body may come.
     pub write_stall_max: Duration,
 }
 
@@ -228,6 +230,7 @@ pub fn load(
         http: HttpLimits {
             body_bytes_max: layers.number("body_bytes_max", 1024..=1 << 30)?,
             bodies_bytes_max: layers.number("bodies_bytes_max", 1024..=1 << 40)?,
+            answers_bytes_max: layers.number("answers_bytes_max", 1024..=1 << 40)?,
             connections_max: layers.number("connections_max", 1..=1_000_000)?,
             header_max: layers.milliseconds("header_ms_max", 10..=HOUR_MS)?,
             body_max: layers.milliseconds("body_ms_max", 10..=HOUR_MS)?,

@@ -6,34 +6,17 @@ use axum::body::Body;
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::Body as _;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
-use std::sync::Arc;
-
-/// Bytes that every body may take without asking for room. A typical request has a few hundred.
-const FREE_BYTES: usize = 64 * 1024;
+use super::room::{FREE_BYTES, Room};
 
 /// Room is asked for in steps, as bytes arrive: what is only announced takes none. Bytes.
 const STEP_BYTES: usize = 1024 * 1024;
 
-/// How slowly a body may come for longer than its time. Bytes a second: two full attachments take their time
-/// over a thin line.
-const BYTES_PER_SECOND_MIN: u64 = 32 * 1024;
-
-/// Unit in which room is counted. Bytes.
-const ROOM_UNIT_BYTES: usize = 1024;
-
-/// Room for all bodies.
-#[derive(Debug, Clone)]
-pub(super) struct Room(Arc<Semaphore>);
-
-impl Room {
-    pub(super) fn new(bytes: usize) -> Self {
-        let units = (bytes / ROOM_UNIT_BYTES).min(Semaphore::MAX_PERMITS);
-        Self(Arc::new(Semaphore::new(units)))
-    }
-}
+/// How slowly a body may come, and an answer go, for longer than its time. Bytes a second: two full attachments take
+/// their time over a thin line.
+pub(super) const BYTES_PER_SECOND_MIN: u64 = 32 * 1024;
 
 /// A body that was read whole. It takes its room until it is dropped.
 #[derive(Debug)]
@@ -146,8 +129,7 @@ async fn read_to_end(
             return Err(BodyTrouble::TooLarge);
         }
         while size > held_bytes {
-            let step = Arc::clone(&room.0).try_acquire_many_owned(units(STEP_BYTES));
-            let Ok(step) = step else {
+            let Some(step) = room.take(STEP_BYTES) else {
                 return Err(BodyTrouble::NoRoom);
             };
             match &mut held {
@@ -178,10 +160,6 @@ async fn read_to_end(
 /// large the body is, it takes no room; whoever is slower at it than a body may be misses the answer.
 pub(super) async fn drop_rest(body: Body, time_max: Duration) {
     Arriving::new(body, time_max).drop_rest().await;
-}
-
-fn units(bytes: usize) -> u32 {
-    u32::try_from(bytes / ROOM_UNIT_BYTES).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

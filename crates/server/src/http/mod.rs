@@ -8,6 +8,7 @@ mod connections;
 mod descriptors;
 mod docs;
 mod page;
+mod room;
 mod routes;
 mod stall;
 #[cfg(test)]

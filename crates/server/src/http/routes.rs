@@ -21,9 +21,10 @@ use serde_json::json;
 use tower_service::Service as _;
 use tracing::error;
 
-use super::body::{self, BodyTrouble, Bounds, Room};
+use super::body::{self, BodyTrouble, Bounds};
 use super::docs::{About, Docs};
 use super::page::Page;
+use super::room::Room;
 use super::unread::Unread;
 use crate::admission::Origin;
 use crate::app::{App, Health};
@@ -51,7 +52,8 @@ pub(super) struct Site {
 struct Shared {
     app: Arc<App>,
     bounds: Bounds,
-    room: Room,
+    bodies: Room,
+    answers: Room,
     page: Page,
     docs: Docs,
     /// What [`api::openapi()`] says of this server.
@@ -77,7 +79,8 @@ impl Site {
                 bytes_max: limits.body_bytes_max,
                 time_max: limits.body_max,
             },
-            room: Room::new(limits.bodies_bytes_max),
+            bodies: Room::new(limits.bodies_bytes_max),
+            answers: Room::new(limits.answers_bytes_max),
             page: Page::new(),
             docs: Docs::new(config, about),
             description: described.to_string().into(),
@@ -196,7 +199,7 @@ async fn execute(
     {
         return closing(body_trouble(&shared, BodyTrouble::TooLarge));
     }
-    let whole = match body::read(body, shared.bounds, &shared.room).await {
+    let whole = match body::read(body, shared.bounds, &shared.bodies).await {
         Ok(whole) => whole,
         Err(trouble) => return closing(body_trouble(&shared, trouble)),
     };
@@ -205,7 +208,11 @@ async fn execute(
         forwarded_for: &forwarded_for(headers),
     };
     let answer = execute::answer(&shared.app, Sender::Remote(origin), whole).await;
-    json(&answer)
+    let text = execute::heavy(answer.content_bytes(), || answer.to_json());
+    match shared.answers.hold(text) {
+        Some(text) => json_answer(&answer, text),
+        None => no_room(&shared, "this answer: others are not reading theirs"),
+    }
 }
 
 /// The lines of `X-Forwarded-For`. One that is no text is junk, as an empty one is.
@@ -362,18 +369,20 @@ fn body_trouble(shared: &Shared, trouble: BodyTrouble) -> Response {
             let message = "The request body did not arrive in time.".to_owned();
             refuse(shared, ErrorCode::BodyTooSlow, message)
         }
-        BodyTrouble::NoRoom => {
-            let message = "The server has no room for this request body now.".to_owned();
-            let mut response = refuse(shared, ErrorCode::ServerBusy, message);
-            let headers = response.headers_mut();
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-            response
-        }
+        BodyTrouble::NoRoom => no_room(shared, "this request body"),
         BodyTrouble::Broken => {
             let message = "The request body is cut off or badly framed.".to_owned();
             refuse(shared, ErrorCode::ValidationError, message)
         }
     }
+}
+
+fn no_room(shared: &Shared, what: &str) -> Response {
+    let message = format!("The server has no room now for {what}.");
+    let mut response = refuse(shared, ErrorCode::ServerBusy, message);
+    let headers = response.headers_mut();
+    headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    response
 }
 
 /// What follows on a connection whose request was not read to its end cannot be told from a request.
@@ -390,8 +399,11 @@ fn refuse(shared: &Shared, code: ErrorCode, message: String) -> Response {
 }
 
 fn json(answer: &Answer) -> Response {
-    let body = execute::heavy(answer.content_bytes(), || answer.to_json());
-    let mut response = json_of(body);
+    json_answer(answer, answer.to_json())
+}
+
+fn json_answer(answer: &Answer, text: impl Into<Body>) -> Response {
+    let mut response = json_of(text);
     *response.status_mut() =
         StatusCode::from_u16(answer.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     if let Some(seconds) = answer.retry_after_seconds() {

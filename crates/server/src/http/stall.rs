@@ -2,56 +2,67 @@
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
-/// A stream whose writes fail once none has succeeded for so long.
+use super::body::BYTES_PER_SECOND_MIN;
+
+/// A stream whose writes fail once they have waited for so long altogether. Each byte that goes earns back its time at
+/// [`BYTES_PER_SECOND_MIN`].
 ///
-/// Without it, a client who asks for a large answer and reads none of it would hold the answer in
-/// memory, and its connection, for ever.
+/// Without it, a client who asks for a large answer and reads none of it, or a byte now and then, would hold the
+/// answer in memory, and its connection, for ever.
 #[derive(Debug)]
-pub(super) struct Impatient {
-    stream: TcpStream,
+pub(super) struct Impatient<S = TcpStream> {
+    stream: S,
     stall_max: Duration,
-    /// Runs while a write waits.
-    stalled: Option<Pin<Box<Sleep>>>,
+    /// How much longer writes may wait.
+    left: Duration,
+    /// Runs while a write waits; since when.
+    waiting: Option<(Instant, Pin<Box<Sleep>>)>,
 }
 
-impl Impatient {
-    pub(super) const fn new(stream: TcpStream, stall_max: Duration) -> Self {
+impl<S> Impatient<S> {
+    pub(super) const fn new(stream: S, stall_max: Duration) -> Self {
         Self {
             stream,
             stall_max,
-            stalled: None,
+            left: stall_max,
+            waiting: None,
         }
     }
 
     /// Passes a write's result on, unless writes have waited too long.
-    fn patiently<T>(
+    fn patiently(
         &mut self,
         context: &mut Context<'_>,
-        write: Poll<io::Result<T>>,
-    ) -> Poll<io::Result<T>> {
-        if write.is_ready() {
-            self.stalled = None;
+        write: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(written) = &write {
+            if let Some((since, _)) = self.waiting.take() {
+                self.left = self.left.saturating_sub(since.elapsed());
+            }
+            let bytes = written.as_ref().map_or(0, |bytes| *bytes as u64);
+            let earned =
+                Duration::from_micros(bytes.saturating_mul(1_000_000) / BYTES_PER_SECOND_MIN);
+            self.left = self.left.saturating_add(earned).min(self.stall_max);
             return write;
         }
-        let stall_max = self.stall_max;
-        let stalled = self
-            .stalled
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + stall_max)));
-        if stalled.as_mut().poll(context).is_ready() {
-            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
-        }
-        Poll::Pending
+        let left = self.left;
+        let (_, end) = self.waiting.get_or_insert_with(|| {
+            let now = Instant::now();
+            (now, Box::pin(tokio::time::sleep_until(now + left)))
+        });
+        ready!(end.as_mut().poll(context));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
-impl AsyncRead for Impatient {
+impl<S: AsyncRead + Unpin> AsyncRead for Impatient<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -61,7 +72,7 @@ impl AsyncRead for Impatient {
     }
 }
 
-impl AsyncWrite for Impatient {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Impatient<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -90,5 +101,62 @@ impl AsyncWrite for Impatient {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+
+    use super::*;
+
+    const STALL_MAX: Duration = Duration::from_secs(30);
+    const ANSWER_BYTES: usize = 4 << 20;
+
+    /// How long an answer lasts that is read in pieces of so many bytes, with pauses; `None` where it was given up.
+    async fn read_in_pieces(bytes: usize, pause: Duration) -> Option<Duration> {
+        let (ours, mut theirs): (_, DuplexStream) = tokio::io::duplex(64 << 10);
+        let reader = tokio::spawn(async move {
+            let mut piece = vec![0; bytes];
+            while theirs.read_exact(&mut piece).await.is_ok() {
+                tokio::time::sleep(pause).await;
+            }
+        });
+        let start = Instant::now();
+        let mut stream = Impatient::new(ours, STALL_MAX);
+        let written = stream.write_all(&vec![b'x'; ANSWER_BYTES]).await;
+        let took = start.elapsed();
+        reader.abort();
+        match written {
+            Ok(()) => Some(took),
+            Err(error) => {
+                assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+                // What it read earned no more than it took.
+                assert!(took < 2 * STALL_MAX, "{took:?}");
+                None
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_who_reads_is_waited_for_as_long_as_it_takes() {
+        let slowly = read_in_pieces(40 << 10, Duration::from_secs(1)).await;
+        assert!(
+            slowly.is_some_and(|took| took > 3 * STALL_MAX),
+            "{slowly:?}"
+        );
+        let in_large_steps = read_in_pieces(1 << 20, Duration::from_secs(25)).await;
+        assert!(
+            in_large_steps.is_some_and(|took| took > 2 * STALL_MAX),
+            "{in_large_steps:?}"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_who_reads_a_byte_now_and_then_is_not() {
+        for (bytes, pause_secs) in [(1, 1), (1, 29), (8 << 10, 1), (64 << 10, 20)] {
+            let pause = Duration::from_secs(pause_secs);
+            assert_eq!(read_in_pieces(bytes, pause).await, None, "{bytes} bytes");
+        }
     }
 }

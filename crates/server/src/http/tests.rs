@@ -473,6 +473,32 @@ async fn a_client_that_does_not_read_is_given_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn answers_that_nobody_reads_have_room_together() {
+    const ANSWER_BYTES: usize = 30_000_000;
+    let server = Server::start_with(&[("HOGNOSE_ANSWERS_BYTES_MAX", "50000000")]).await;
+    let flood = post(&format!(
+        r##"{{"code": "flood {ANSWER_BYTES}", "api_key": "k"}}"##
+    ));
+    let mut unread = server.connect().await;
+    unread.write_all(flood.as_bytes()).await.unwrap();
+    // Its head is there, and what the kernel takes; the rest waits.
+    unread.readable().await.unwrap();
+    let refused = server.send(&flood).await;
+    assert_eq!(refused.status, 503, "{}", refused.head);
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    assert_eq!(refused.json()["error_details"]["type"], "ServerBusy");
+    let small = server.send(post(r#"{"code": "1", "api_key": "k"}"#)).await;
+    assert_eq!(small.status, 200);
+    let read = read_answer(&mut unread).await;
+    assert!(read.body.len() > ANSWER_BYTES);
+    // Given back when the last piece is sent, which may be a moment after it is here.
+    let served = async { while server.send(&flood).await.status != 200 {} };
+    tokio::time::timeout(Duration::from_secs(10), served)
+        .await
+        .expect("the room comes back");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stopping_server_lets_runs_finish_and_takes_no_more() {
     let mut server = Server::start().await;
     let idle = server.connect().await;
