@@ -102,7 +102,7 @@ pub(crate) struct Keeper {
 
 impl Keeper {
     /// Executes this program once more as the keeper, with an empty environment and nothing open
-    /// but its socket and standard error.
+    /// but its socket and standard error. It is killed when it is dropped.
     pub(crate) fn start(setup: Setup) -> Result<Self, Fault> {
         let cannot = |error: &dyn std::fmt::Display| Fault::KeeperStart {
             reason: format!("cannot execute the keeper: {error}"),
@@ -118,6 +118,7 @@ impl Keeper {
             .current_dir("/")
             .stdin(Stdio::from(theirs))
             .stdout(Stdio::null())
+            .kill_on_drop(true)
             .spawn()
             .map_err(|e| cannot(&e))?;
         let ours = StdSocket::from(ours);

@@ -14,11 +14,11 @@ mod supervision;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Notify, oneshot, watch};
 use wire::{Tier, Wall};
 
 use self::state::State;
-use self::supervision::{CLOSE_MAX, START_MAX, took_too_long};
+use self::supervision::CLOSE_MAX;
 use crate::places::Places;
 use crate::run;
 use crate::unit::Unit;
@@ -96,6 +96,8 @@ struct Shared {
     places: Places,
     settings: PoolSettings,
     state: Mutex<State>,
+    /// Told once the state says so, for whoever is about to start a keeper.
+    closing: Notify,
 }
 
 impl Pool {
@@ -140,10 +142,9 @@ impl Pool {
             setup,
             settings,
             state: Mutex::new(State::default()),
+            closing: Notify::new(),
         });
-        let (keeper, walls) = tokio::time::timeout(START_MAX, shared.start_keeper())
-            .await
-            .unwrap_or_else(|_elapsed| Err(took_too_long()))?;
+        let (keeper, walls) = shared.start_keeper().await?;
         let (end, ended) = watch::channel(false);
         tokio::spawn(Arc::clone(&shared).keep(keeper, end));
         tokio::spawn(Arc::clone(&shared).tend());
@@ -232,6 +233,7 @@ impl Pool {
             // The keeper reads the end of its socket, and everything ends with it.
             state.orders = None;
         }
+        self.shared.closing.notify_one();
         let mut ended = self.ended.clone();
         let waited = tokio::time::timeout(CLOSE_MAX, ended.wait_for(|ended| *ended)).await;
         if !matches!(waited, Ok(Ok(_))) {

@@ -250,7 +250,7 @@ fn a_keeper_without_room_for_processes_waits_for_it() {
     let answer = waiting.answer(true).expect("it waited");
     assert_eq!(answer.text("/execution_details/stdout"), "2\n");
     recovers(&server);
-    assert!(server.log().contains("units can be prepared again"));
+    assert!(server.log().contains("units are kept ready again"));
     server.stop();
 }
 

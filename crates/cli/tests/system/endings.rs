@@ -156,6 +156,31 @@ fn ending_well(user: User) {
 }
 
 #[test]
+fn a_server_stops_at_once_while_its_keeper_is_replaced() {
+    let _machine = machine();
+    // In the pause before the next one starts, while it starts, and when it serves.
+    for after in [50, 400, 1500] {
+        let mut server = Server::start(User::Ourselves, &[]);
+        server.remember();
+        let parts = Parts::of(server.process()).expect("it runs");
+        parts.inner_keeper.signal(Signal::KILL);
+        std::thread::sleep(Duration::from_millis(after));
+        server.remember();
+        server.process().signal(Signal::TERM);
+        let start = Instant::now();
+        let status = server.wait(GONE_MAX);
+        let took = start.elapsed();
+        assert!(status.success(), "{status}; the log: {}", server.log());
+        let at_most = Duration::from_secs(3) * slowness();
+        assert!(
+            took < at_most,
+            "{took:?}, {after} ms after the keeper's end"
+        );
+        server.leaves_nothing();
+    }
+}
+
+#[test]
 fn a_killed_server_leaves_nothing() {
     let _machine = machine();
     as_everybody("a_killed_server_leaves_nothing", killed);
@@ -386,6 +411,39 @@ fn a_unit_that_is_killed_while_it_waits_costs_nobody_an_answer() {
             assert_eq!(answer.status, 200, "{}", answer.json());
         }
     }
+    server.stop();
+}
+
+#[test]
+fn units_that_end_as_soon_as_they_wait_are_replaced_with_pauses() {
+    const KILLED_FOR: Duration = Duration::from_secs(2);
+    // Each fifth of a second one of three kinds, with the process that makes it, and those that waited at first.
+    const UNITS_MAX: usize = 100;
+    let _machine = machine();
+    let server = Server::start(User::Ourselves, &[]);
+    let zygotes = server.parts(3).zygotes;
+    let mut killed = std::collections::HashSet::new();
+    let start = Instant::now();
+    while start.elapsed() < KILLED_FOR {
+        let mut units = server.process().descendants();
+        units.retain(|process| zygotes.iter().any(|zygote| zygote.pid == process.parent));
+        for unit in units {
+            unit.try_signal(Signal::KILL);
+            killed.insert(unit.pid);
+        }
+    }
+    assert!(killed.len() < UNITS_MAX, "{} units", killed.len());
+    let log = server.log();
+    assert!(log.contains("one ended while it waited"), "{log}");
+    for code in ["print(1)", "import numpy", "import PIL, reportlab, fpdf"] {
+        assert_eq!(server.run(code).status, 200);
+    }
+    wait_for("units that are kept", RECOVERY_MAX, || {
+        server
+            .log()
+            .contains("units are kept ready again")
+            .then_some(())
+    });
     server.stop();
 }
 

@@ -1,11 +1,13 @@
 //! What the keeper says of units, and what the pool does then.
 
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 use std::time::Instant;
 
 use wire::{Frame, FromKeeper, ToKeeper, UnitId};
 
 use super::Shared;
+use super::state::State;
+use crate::Kind;
 use crate::unit::{Ended, Ends, ProgramEnd, Unit};
 
 impl Shared {
@@ -84,16 +86,12 @@ impl Shared {
         };
         let shelf = state.shelf(kind);
         shelf.warming = shelf.warming.saturating_sub(1);
-        let recovered = shelf.last_failure.take().is_some();
+        shelf.ready_since = true;
         shelf.give(unit);
-        if recovered {
-            tracing::info!(?kind, "units can be prepared again");
-            state.refill(&self.settings, kind);
-        }
     }
 
-    /// A unit that waited or ran is no more. If it waited, it leaves the shelf.
-    fn unit_ended(&self, id: UnitId, ended: Ended) {
+    /// A unit that waited or ran is no more.
+    fn unit_ended(self: &Arc<Self>, id: UnitId, ended: Ended) {
         let mut state = self.lock();
         let Some(route) = state.routes.get_mut(&id) else {
             return;
@@ -103,9 +101,9 @@ impl Shared {
             let _nobody_waits = sender.send(ended);
         }
         let shelf = state.shelf(kind);
-        if let Some(place) = shelf.ready.iter().position(|unit| unit.id == id) {
-            shelf.ready.remove(place);
-            state.refill(&self.settings, kind);
+        let place = shelf.ready.iter().position(|unit| unit.id == id);
+        if place.and_then(|place| shelf.ready.remove(place)).is_some() {
+            self.failed(state, kind, "one ended while it waited".to_owned());
         }
     }
 
@@ -120,29 +118,45 @@ impl Shared {
             return;
         }
         let kind = route.kind;
-        let shelf = state.shelves.entry(kind).or_default();
-        let known = shelf.last_failure.as_ref() == Some(&reason);
-        if state.started && !known {
-            tracing::warn!(%reason, ?kind, "a unit could not be prepared; trying again");
-        }
         let shelf = state.shelf(kind);
         shelf.warming = shelf.warming.saturating_sub(1);
-        shelf.last_failure = Some(reason);
-        if !state.started {
-            // Whoever waits reads the reason.
-            state.shelf(kind).waiting.clear();
-            return;
-        }
+        self.failed(state, kind, reason);
+    }
+
+    /// What ended one unit of a kind may end all: the next are ordered with pauses, until one lasts.
+    fn failed(self: &Arc<Self>, mut state: MutexGuard<'_, State>, kind: Kind, reason: String) {
+        let started = state.started;
         let shelf = state.shelf(kind);
-        let others_warm = shelf.warming > 0;
-        drop(state);
-        if others_warm {
-            return;
+        let known = shelf.last_failure.as_ref() == Some(&reason);
+        if started && !known {
+            tracing::warn!(%reason, ?kind, "a unit could not be kept ready; trying again");
         }
-        let shared = Arc::clone(self);
-        tokio::spawn(async move {
-            tokio::time::sleep(shared.pace().retry_pause).await;
-            shared.lock().refill(&shared.settings, kind);
-        });
+        shelf.last_failure = Some(reason);
+        shelf.ready_since = false;
+        if !started {
+            // Whoever waits reads the reason.
+            shelf.waiting.clear();
+        }
+        if !std::mem::replace(&mut shelf.recovering, true) {
+            tokio::spawn(Arc::clone(self).recover(kind));
+        }
+    }
+
+    async fn recover(self: Arc<Self>, kind: Kind) {
+        loop {
+            tokio::time::sleep(self.pace().retry_pause).await;
+            let mut state = self.lock();
+            let shelf = state.shelf(kind);
+            let recovered = shelf.ready_since;
+            if recovered {
+                tracing::info!(?kind, "units are kept ready again");
+                shelf.last_failure = None;
+                shelf.recovering = false;
+            }
+            state.refill(&self.settings, kind);
+            if recovered || state.closing {
+                return;
+            }
+        }
     }
 }

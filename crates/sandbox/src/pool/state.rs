@@ -41,9 +41,12 @@ pub(super) struct Shelf {
     pub(super) warming: usize,
     /// When a job last asked for one.
     pub(super) last_asked: Option<Instant>,
-    /// What the keeper said about the last unit that failed; until one succeeds, the next are
-    /// ordered one at a time, after a pause.
+    /// Why the last unit failed, until one after it has lasted for a pause: so long the next are ordered one at a time.
     pub(super) last_failure: Option<String>,
+    /// Whether a unit has become ready since.
+    pub(super) ready_since: bool,
+    /// Whether somebody waits for that.
+    pub(super) recovering: bool,
 }
 
 /// Where news of one unit go.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::process::Child;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 use wire::{FromKeeper, ToKeeper, UnitId, Wall};
@@ -12,7 +13,7 @@ use crate::Fault;
 use crate::keeper::{Keeper, News};
 
 /// Longest start: every zygote imports what its kind says.
-pub(super) const START_MAX: Duration = Duration::from_mins(2);
+const START_MAX: Duration = Duration::from_mins(2);
 /// Longest wait for the keeper to end everything when the pool closes.
 pub(super) const CLOSE_MAX: Duration = Duration::from_secs(10);
 /// How often the keeper is asked for a word.
@@ -38,20 +39,40 @@ enum Silence {
 }
 
 impl Shared {
-    /// Starts a keeper and waits until its zygotes are warm.
+    /// Starts a keeper and waits until its zygotes are warm; what does not come so far has ended then.
     pub(super) async fn start_keeper(&self) -> Result<(Keeper, Vec<Wall>), Fault> {
         let mut keeper = Keeper::start(self.setup.clone())?;
-        let said = keeper.news.next().await.map(|frame| frame.message);
-        match said {
+        let raised = tokio::select! {
+            biased;
+            () = self.closing.notified() => Err(Fault::Closing),
+            raised = tokio::time::timeout(START_MAX, self.raised(&mut keeper)) => {
+                raised.unwrap_or_else(|_elapsed| Err(took_too_long()))
+            }
+        };
+        match raised {
+            Ok(walls) => Ok((keeper, walls)),
+            Err(fault) => {
+                keeper.news.hang_up();
+                end(keeper.process, CLOSE_MAX).await;
+                Err(fault)
+            }
+        }
+    }
+
+    /// Waits until a keeper has raised its walls, and orders units.
+    async fn raised(&self, keeper: &mut Keeper) -> Result<Vec<Wall>, Fault> {
+        match keeper.news.next().await.map(|frame| frame.message) {
             Some(FromKeeper::Raised { walls }) => {
                 let mut state = self.lock();
+                if state.closing {
+                    return Err(Fault::Closing);
+                }
                 state.orders = Some(keeper.orders.clone());
                 state.keeper_failure = None;
                 for kind in &self.setup.kinds {
                     state.refill(&self.settings, *kind);
                 }
-                drop(state);
-                Ok((keeper, walls))
+                Ok(walls)
             }
             Some(FromKeeper::Refused { reason }) => Err(Fault::KeeperStart { reason }),
             _ => Err(Fault::KeeperStart {
@@ -61,12 +82,12 @@ impl Shared {
     }
 
     /// Listens to the keeper, and starts another when it is gone, until the pool closes.
-    pub(super) async fn keep(self: Arc<Self>, keeper: Keeper, end: watch::Sender<bool>) {
+    pub(super) async fn keep(self: Arc<Self>, keeper: Keeper, end_of_all: watch::Sender<bool>) {
         let mut next = Some(keeper);
         while let Some(Keeper {
             orders,
             mut news,
-            mut process,
+            process,
         }) = next.take()
         {
             drop(orders);
@@ -78,34 +99,29 @@ impl Shared {
                 Silence::Gone => CLOSE_MAX,
                 Silence::Hangs => Duration::ZERO,
             };
-            if tokio::time::timeout(patience, process.wait())
-                .await
-                .is_err()
-            {
-                tracing::error!("the keeper does not answer or does not end; killing it");
-                // The outer one; the kernel kills the inner one for it, and everything with that.
-                drop(process.kill().await);
-            }
+            end(process, patience).await;
             if self.lock().closing {
                 break;
             }
             tracing::error!("the keeper is gone; starting another");
             next = self.start_another().await;
         }
-        end.send_replace(true);
+        end_of_all.send_replace(true);
     }
 
+    /// Tries until there is one; `None` once the pool closes.
     async fn start_another(&self) -> Option<Keeper> {
         let mut pause = KEEPER_PAUSE_MIN;
         loop {
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(KEEPER_PAUSE_MAX);
-            if self.lock().closing {
-                return None;
+            tokio::select! {
+                biased;
+                () = self.closing.notified() => return None,
+                () = tokio::time::sleep(pause) => {}
             }
-            let started = tokio::time::timeout(START_MAX, self.start_keeper()).await;
-            match started.unwrap_or_else(|_elapsed| Err(took_too_long())) {
+            pause = (pause * 2).min(KEEPER_PAUSE_MAX);
+            match self.start_keeper().await {
                 Ok((keeper, _)) => return Some(keeper),
+                Err(Fault::Closing) => return None,
                 Err(fault) => {
                     tracing::error!(%fault, "no other keeper; trying again in {pause:?}");
                     self.lock().keeper_failure = Some(fault.to_string());
@@ -154,7 +170,17 @@ impl Shared {
     }
 }
 
-pub(super) fn took_too_long() -> Fault {
+/// Waits for a keeper to end that was hung up on, and everything with it; kills it where it takes longer.
+async fn end(mut process: Child, patience: Duration) {
+    let ended = tokio::time::timeout(patience, process.wait()).await;
+    if ended.is_err() {
+        tracing::error!("the keeper does not answer or does not end; killing it");
+        // The outer one; the kernel kills the inner one for it, and everything with that.
+        drop(process.kill().await);
+    }
+}
+
+fn took_too_long() -> Fault {
     Fault::KeeperStart {
         reason: "it took too long".to_owned(),
     }
