@@ -6,8 +6,8 @@ small file, one compile. Between the program's end and `_exit` stands what a scr
 joined, `atexit`, flushed streams, `__del__`. The interpreter itself is never finalized.
 
 The job, a stream: version (1), flags (bit 0: public), code length (4 bytes, little-endian), code (UTF-8).
-We answer at most once: `S` and one line, if a public program does not parse. The socket closes before
-the program's first instruction: its end of file means "running".
+We answer at most once: `S` and one line, if a public program does not parse, `F` and one line, if we fail. The socket
+closes before the program's first instruction: its end of file means "running".
 
 The sequence of an ending follows `Py_RunMain`, `Py_FinalizeEx` and `finalize_modules` of CPython;
 `tests/test_oracle.py` compares both, program by program.
@@ -52,7 +52,7 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # Where a run's own folder is, in a root of its own: what the environment's constants say.
 WORK = "/box/work"
 
-# Exit codes of our own trouble, which the keeper tells from a program's by the open job socket.
+# Exit codes of our own trouble, which the server tells from a program's by what we say on the job's socket.
 EXIT_UNPARSABLE = 1
 EXIT_NO_JOB = 70
 # How long a unit waits for a job before it rehearses. Milliseconds.
@@ -208,7 +208,7 @@ def run(job_fd):
             signal.raise_signal(signal.SIGINT)  # Not `os.kill`, which the fence of a public program refuses.
     except BaseException as error:
         if status == EXIT_NO_JOB:
-            _display(type(error), error, error.__traceback__)
+            _write(job_fd, f"F{type(error).__name__}: {error}".encode("utf-8", "replace"))
     finally:
         _exit(status & 0xFF)
 

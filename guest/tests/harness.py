@@ -109,6 +109,11 @@ class Zygote:
         return pid, stdin[1], stdout[0], stderr[0], job
 
     def play(self, code, stdin=b"", public=False, files=(), seconds=20):
+        data = code.encode()
+        job = bytes([1, 1 if public else 0]) + len(data).to_bytes(4, "little") + data
+        return self.play_job(job, stdin, files, seconds)
+
+    def play_job(self, words, stdin=b"", files=(), seconds=20):
         folder = os.path.join(self.folder, "work")
         shutil.rmtree(folder, ignore_errors=True)
         os.mkdir(folder)
@@ -117,8 +122,8 @@ class Zygote:
                 file.write(content)
         pid, stdin_fd, stdout_fd, stderr_fd, job = self.start(folder)
         started = time.perf_counter()
-        data = code.encode()
-        job.sendall(bytes([1, 1 if public else 0]) + len(data).to_bytes(4, "little") + data)
+        job.sendall(words)
+        job.shutdown(socket.SHUT_WR)
         try:
             os.write(stdin_fd, stdin)
         except BrokenPipeError:

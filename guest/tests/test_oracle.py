@@ -261,6 +261,20 @@ class Oracle(unittest.TestCase):
         cls.zygote.close()
 
 
+class NoJob(unittest.TestCase):
+    def test_a_unit_that_fails_before_the_program_says_why_to_the_server_alone(self):
+        zygote = harness.Zygote("core")
+        try:
+            cut = bytes([1, 0]) + (9).to_bytes(4, "little") + b"print("
+            for job, reason in ((cut, b"FEOFError: "), (b"\x02" + bytes(5), b"FValueError: ")):
+                result = zygote.play_job(job)
+                self.assertEqual((result.code, result.stdout, result.stderr), (70, "", ""), result)
+                self.assertTrue(result.answer.startswith(reason), result.answer)
+            self.assertEqual(zygote.play("raise SystemExit(70)").answer, b"")
+        finally:
+            zygote.close()
+
+
 def case(name, code):
     def ends_as_under_cpython(self):
         ours = self.zygote.play(code, STDIN, files=FILES.get(name, ()))

@@ -127,7 +127,7 @@ pub(crate) async fn run(
     }
 
     let ending = match &ended {
-        Some(end) if !timed_out => match unparsable(&unit.job, job.imports) {
+        Some(end) if !timed_out => match unparsable(&unit.job, job.imports, end)? {
             Some(message) => Ending::Unparsable { message },
             None => ending(end),
         },
@@ -262,17 +262,26 @@ fn is_full(own_box: &OwnedFd) -> bool {
     rustix::fs::fstatvfs(own_box).is_ok_and(|stat| stat.f_bfree == 0 || stat.f_ffree == 0)
 }
 
-/// What the unit said on the job's socket before it closed it. It closes it before the first byte
-/// of user code, so a program cannot speak here.
-fn unparsable(job: &UnixStream, imports: Imports) -> Option<String> {
-    if imports == Imports::Any {
-        return None;
+/// What the unit said on the job's socket before it closed it: Python's message about a program that cannot be parsed, or
+/// why the unit failed. It closes it before the first byte of user code, so a program cannot speak here.
+fn unparsable(
+    job: &UnixStream,
+    imports: Imports,
+    end: &ProgramEnd,
+) -> Result<Option<String>, Fault> {
+    if imports == Imports::Any && end.exit.code != Some(job::EXIT_NO_JOB) {
+        return Ok(None);
     }
     let mut said = [0; MESSAGE_BYTES_MAX];
-    let count = rustix::io::read(job, &mut said).ok()?;
-    match said.get(..count)? {
-        [job::UNPARSABLE, message @ ..] => Some(String::from_utf8_lossy(message).into_owned()),
-        _ => None,
+    // Nothing to read, or nobody there: nothing was said.
+    let count = rustix::io::read(job, &mut said).unwrap_or(0);
+    let text = |message| String::from_utf8_lossy(message).into_owned();
+    match said.get(..count).unwrap_or_default() {
+        [job::UNPARSABLE, message @ ..] => Ok(Some(text(message))),
+        [job::FAILED, reason @ ..] => Err(Fault::UnitLost {
+            reason: format!("it could not begin the program: {}", text(reason)),
+        }),
+        _ => Ok(None),
     }
 }
 
@@ -504,6 +513,43 @@ mod tests {
             let usage = used(ended(cpu_us, processes_peak), wall);
             assert_eq!(usage.cpu, Some(Duration::from_micros(told)));
             assert_eq!(usage.memory_peak_bytes, Some(7));
+        }
+    }
+
+    #[test]
+    fn what_a_unit_says_before_the_program_is_no_end_of_the_program() {
+        let said = |words: &[u8], imports, code| {
+            let (ours, mut theirs) = UnixStream::pair().unwrap();
+            ours.set_nonblocking(true).unwrap();
+            theirs.write_all(words).unwrap();
+            drop(theirs);
+            unparsable(&ours, imports, &exited(code))
+        };
+        let listed = Imports::Listed;
+        assert_eq!(said(b"", listed, 70).unwrap(), None);
+        assert_eq!(said(b"Sno", listed, 1).unwrap().as_deref(), Some("no"));
+        for imports in [listed, Imports::Any] {
+            let failed = said(b"FMemoryError: ", imports, job::EXIT_NO_JOB);
+            let Err(Fault::UnitLost { reason }) = failed else {
+                panic!("{failed:?}");
+            };
+            assert_eq!(reason, "it could not begin the program: MemoryError: ");
+        }
+        let (ours, _open) = UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        assert_eq!(unparsable(&ours, listed, &exited(0)).unwrap(), None);
+    }
+
+    fn exited(code: i32) -> ProgramEnd {
+        ProgramEnd {
+            exit: wire::Exit {
+                code: Some(code),
+                signal: None,
+                cpu_us: 0,
+                memory_peak_bytes: 0,
+            },
+            tally: Tally::default(),
+            read_only: false,
         }
     }
 

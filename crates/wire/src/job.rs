@@ -5,7 +5,7 @@
 //! ```
 //!
 //! The unit closes the socket before the first byte of user code. If it could not parse the
-//! program it first says so: `S` and Python's message.
+//! program it first says so: `S` and Python's message; if it failed itself: `F` and why.
 
 use std::fmt::Display;
 use std::io::{self, IoSlice, IoSliceMut};
@@ -24,6 +24,8 @@ pub const VERSION: u8 = 1;
 pub const IMPORTS_LISTED: u8 = 1;
 /// First byte of what a unit says when it cannot parse the program.
 pub const UNPARSABLE: u8 = b'S';
+/// Exit code of a unit that failed before the program began.
+pub const EXIT_NO_JOB: i32 = 70;
 /// First byte of what a unit says when its walls stand and it waits for a job.
 pub const READY: u8 = b'R';
 /// What a unit says, with a descriptor beside it, where the keeper is to be asked for each process that
@@ -32,7 +34,8 @@ pub const ASKS: u8 = b'A';
 /// What a unit in a sandbox hears first, with a descriptor beside it: its standard input, which could
 /// not come otherwise.
 pub const STDIN: u8 = b'G';
-/// First byte of what a unit or an init says when it could not raise a wall; the reason follows.
+/// First byte of what a unit or an init says when it could not raise a wall, or a unit not begin the program; the
+/// reason follows.
 pub const FAILED: u8 = b'F';
 
 /// What is said of a wall that does not stand.
