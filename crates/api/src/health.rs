@@ -33,7 +33,7 @@ impl Health {
 pub enum HealthStatus {
     /// It serves everybody.
     Ok,
-    /// What runs programs is being started again; requests wait for it.
+    /// Programs cannot run now, and what runs them is being started again; requests wait for it.
     Recovering,
     /// The day's counts cannot be kept: only the admin is served.
     CountsNotKept,

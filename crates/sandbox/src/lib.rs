@@ -24,5 +24,5 @@ pub use fault::Fault;
 pub use isolation::Isolation;
 pub use job::{CollectLimits, Imports, InputFile, Job};
 pub use outcome::{Captured, Ending, FileTrouble, LimitHit, Outcome, Usage};
-pub use pool::{Pool, PoolSettings, Status};
+pub use pool::{Pool, PoolSettings};
 pub use wire::{Kind, Limits, Runtime, Setup, Tier, Wall};

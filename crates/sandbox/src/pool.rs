@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, oneshot, watch};
 use wire::{Tier, Wall};
 
-use self::state::State;
+use self::state::{Shelf, State};
 use self::supervision::CLOSE_MAX;
 use crate::places::Places;
 use crate::run;
@@ -71,15 +71,6 @@ pub struct PoolSettings {
     pub numpy: usize,
     /// Waiting units with everything.
     pub full: usize,
-}
-
-/// What the pool promises, for `/health` and logs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Status {
-    /// The walls in force.
-    pub walls: Vec<Wall>,
-    /// Whether a keeper is there; while it is not, jobs wait for the next one.
-    pub has_keeper: bool,
 }
 
 /// Keeps confined units ready and runs jobs on them.
@@ -214,13 +205,20 @@ impl Pool {
         self.shared.setup.tier
     }
 
-    /// What this pool promises.
+    /// The walls that the first keeper has raised, in their order.
     #[must_use]
-    pub fn status(&self) -> Status {
-        Status {
-            walls: self.walls.clone(),
-            has_keeper: self.shared.lock().orders.is_some(),
-        }
+    pub fn walls(&self) -> &[Wall] {
+        &self.walls
+    }
+
+    /// Whether programs run. Where there is no keeper, or no unit of some kind can be kept ready, jobs wait.
+    #[must_use]
+    pub fn serves(&self) -> bool {
+        let state = self.shared.lock();
+        let lacks_units = |shelf: &Shelf| {
+            shelf.last_failure.is_some() && !shelf.ready_since && shelf.ready.is_empty()
+        };
+        state.orders.is_some() && !state.shelves.values().any(lacks_units)
     }
 
     /// Ends every unit, the zygotes and the keeper, and waits until all are gone.

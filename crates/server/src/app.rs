@@ -5,11 +5,12 @@ use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use sandbox::{Fault, Kind, Limits, Pool, Runtime};
+use tracing::info;
 
 use crate::admission::{Caller, CountKey, Identity, Quota, Rate, Slots};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::execute::{self, Runner, Sender};
+use crate::execute::Runner;
 use crate::facts::Facts;
 use crate::policy::Policy;
 use crate::refusal::Refusal;
@@ -31,7 +32,7 @@ pub enum StartError {
 pub(crate) enum Health {
     /// It serves everybody.
     Fine,
-    /// Programs wait for the next keeper.
+    /// Programs wait for the next keeper, or for units that could not be prepared.
     Recovering,
     /// Counts cannot be kept: only the admin is served.
     Uncounted,
@@ -102,6 +103,15 @@ impl App {
         let kinds = kinds(config);
         let setup = |tier| config.setup(tier, &runtime, &kinds);
         let pool = Pool::start(config.isolation, setup, config.pool).await?;
+        let walls = pool.walls().iter();
+        let walls: Vec<_> = walls
+            .map(|wall| format!("{}: {}", wall.name, wall.detail))
+            .collect();
+        info!(
+            isolation = pool.tier().name(),
+            walls = walls.join("; "),
+            "the walls were raised and verified on a unit of each kind"
+        );
         Ok(Self::new(
             config,
             python,
@@ -134,12 +144,12 @@ impl App {
 
     /// How it is.
     pub(crate) fn health(&self) -> Health {
-        let has_keeper = match &self.runner {
-            Runner::Pool(pool) => pool.status().has_keeper,
+        let runs_programs = match &self.runner {
+            Runner::Pool(pool) => pool.serves(),
             #[cfg(test)]
             Runner::Scripted(_) => true,
         };
-        if !has_keeper {
+        if !runs_programs {
             Health::Recovering
         } else if self.quota.store.works() {
             Health::Fine
@@ -175,22 +185,4 @@ fn kinds(config: &Config) -> Vec<Kind> {
         .filter(|(_, kept)| *kept)
         .map(|(kind, _)| kind)
         .collect()
-}
-
-/// Runs one program for whoever started this process: an admin, whose counts nobody keeps.
-///
-/// `body` is what `POST /execute` takes. Starts a sandbox and ends it; nothing listens.
-///
-/// # Errors
-///
-/// [`StartError`] where the sandbox cannot be started. What the program does is an answer.
-pub async fn run_once(
-    config: &Config,
-    runtime: Runtime,
-    body: &[u8],
-) -> Result<api::Answer, StartError> {
-    let app = App::start(config, runtime, Store::in_memory()?).await?;
-    let answer = execute::answer(&app, Sender::Operator, body).await;
-    app.close().await;
-    Ok(answer)
 }

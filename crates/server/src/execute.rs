@@ -50,18 +50,9 @@ impl Runner {
     }
 }
 
-/// Who sent a body, as far as that can be told without reading it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Sender<'h> {
-    /// Someone on the network.
-    Remote(Origin<'h>),
-    /// Whoever started this process.
-    Operator,
-}
-
-/// Answers the body of one request.
-pub(crate) async fn answer(app: &App, sender: Sender<'_>, body: impl AsRef<[u8]>) -> Answer {
-    let prepared = prepare(app, sender, body.as_ref());
+/// Answers the body of one request; `origin` says who sent it, as far as that can be told without reading it.
+pub(crate) async fn answer(app: &App, origin: Origin<'_>, body: impl AsRef<[u8]>) -> Answer {
+    let prepared = prepare(app, origin, body.as_ref());
     // All of it was read, and it may be large: it must not wait for the program's end.
     drop(body);
     match prepared {
@@ -79,13 +70,10 @@ struct Prepared {
 }
 
 /// Everything before the run: reads a body and takes the stops, in order, or answers at once.
-fn prepare(app: &App, sender: Sender<'_>, body: &[u8]) -> Result<(Asked, Prepared), Answer> {
+fn prepare(app: &App, origin: Origin<'_>, body: &[u8]) -> Result<(Asked, Prepared), Answer> {
     let request = heavy(body.len(), || ExecuteRequest::parse(body))
         .map_err(|unreadable| unread(app, &unreadable))?;
-    let caller = match sender {
-        Sender::Remote(origin) => app.identity.caller(origin, request.api_key.as_deref()),
-        Sender::Operator => Caller::Admin,
-    };
+    let caller = app.identity.caller(origin, request.api_key.as_deref());
     let mut asked = asked(app, caller, &request).map_err(|failure| failed(app, None, &failure))?;
     match stops(app, caller, request, &mut asked) {
         Ok(prepared) => Ok((asked, prepared)),
@@ -295,7 +283,7 @@ mod tests {
                 forwarded_for: &[],
             };
             let body = body.to_string();
-            let answer = answer(&self.app, Sender::Remote(origin), body.as_bytes()).await;
+            let answer = answer(&self.app, origin, body.as_bytes()).await;
             (
                 answer.status(),
                 serde_json::from_slice(&answer.to_json()).unwrap(),

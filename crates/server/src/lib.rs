@@ -25,7 +25,7 @@ mod figures;
 mod scripted;
 pub mod telemetry;
 
-pub use app::{StartError, run_once};
+pub use app::StartError;
 pub use http::{ServeError, serve};
 pub use policy::{imports_of, name_in_workspace};
 pub use store::StoreError;

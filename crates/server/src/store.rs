@@ -179,6 +179,7 @@ impl Store {
     }
 
     /// A store that forgets everything when it is dropped.
+    #[cfg(test)]
     pub(crate) fn in_memory() -> Result<Self, StoreError> {
         let failed = |source| StoreError::Open {
             path: PathBuf::from(":memory:"),

@@ -236,6 +236,7 @@ fn a_keeper_without_room_for_processes_waits_for_it() {
         log.contains("Resource temporarily unavailable")
             .then_some(())
     });
+    assert_eq!(server.health().status, 503, "no program can run");
     // A zygote that dies now cannot be replaced either.
     zygote.signal(Signal::KILL);
     wait_for("the reason", GONE_MAX, || {

@@ -29,7 +29,7 @@ use super::unread::Unread;
 use crate::admission::Origin;
 use crate::app::{App, Health};
 use crate::config::{Config, HttpLimits};
-use crate::execute::{self, Sender};
+use crate::execute;
 use crate::report;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -207,7 +207,7 @@ async fn execute(
         peer,
         forwarded_for: &forwarded_for(headers),
     };
-    let answer = execute::answer(&shared.app, Sender::Remote(origin), whole).await;
+    let answer = execute::answer(&shared.app, origin, whole).await;
     let text = execute::heavy(answer.content_bytes(), || answer.to_json());
     match shared.answers.hold(text) {
         Some(text) => json_answer(&answer, text),
