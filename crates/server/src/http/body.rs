@@ -44,6 +44,9 @@ pub(super) enum BodyTrouble {
     Broken,
 }
 
+/// Most that is taken off a connection of a body that is not wanted. Bytes; who sends more than that misses the answer.
+const DROPPED_BYTES_MAX: u64 = 1 << 30;
+
 /// Bounds on one body.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bounds {
@@ -88,9 +91,12 @@ impl Arriving {
         }
     }
 
-    /// Takes what is left off the connection, and drops it.
+    /// Takes what is left off the connection, and drops it, to a bound.
     async fn drop_rest(mut self) {
-        while !self.body.is_end_stream() && matches!(self.next().await, Ok(Some(_))) {}
+        while self.bytes < DROPPED_BYTES_MAX
+            && !self.body.is_end_stream()
+            && matches!(self.next().await, Ok(Some(_)))
+        {}
     }
 }
 
@@ -164,6 +170,11 @@ pub(super) async fn drop_rest(body: Body, time_max: Duration) {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use hyper::body::Frame;
+
     use super::*;
 
     const BOUNDS: Bounds = Bounds {
@@ -182,6 +193,39 @@ mod tests {
         assert_eq!(whole.bytes.len(), BOUNDS.bytes_max);
         let refused = sized(BOUNDS.bytes_max + 1, &room).await.unwrap_err();
         assert_eq!(refused, BodyTrouble::TooLarge);
+    }
+
+    /// A body without an end, as fast as it is asked for; every other time it says to ask again.
+    #[derive(Default)]
+    struct Endless(bool);
+
+    impl hyper::body::Body for Endless {
+        type Data = Bytes;
+        type Error = std::convert::Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+            self.0 = !self.0;
+            if self.0 {
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&[b'x'; 1 << 20])))))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_without_an_end_is_dropped_to_a_bound() {
+        let end = async {
+            drop_rest(Body::new(Endless::default()), BOUNDS.time_max).await;
+            let refused = read(Body::new(Endless::default()), BOUNDS, &Room::new(1 << 30)).await;
+            assert_eq!(refused.unwrap_err(), BodyTrouble::TooLarge);
+        };
+        tokio::time::timeout(Duration::from_secs(30), end)
+            .await
+            .expect("it ends");
     }
 
     #[tokio::test]
