@@ -129,7 +129,8 @@ impl Keeper {
             waiting: Mutex::default(),
             runtime: Handle::current(),
         }));
-        orders.send(ToKeeper::Setup(Box::new(setup)));
+        // The first one, and the only one that may be too long to be sent.
+        wire::send_now(&*socket, &ToKeeper::Setup(Box::new(setup)), &[]).map_err(|e| cannot(&e))?;
         Ok(Self {
             orders,
             news: News(socket),

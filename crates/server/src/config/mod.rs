@@ -175,6 +175,30 @@ pub fn load(
         cpu_seconds_max: cpu_seconds_set
             .unwrap_or_else(|| cpu_seconds_max(public.wall_max.max(admin.wall_max))),
     };
+    let isolation = Isolation {
+        tier: tier(&layers, "isolation", Some("auto"))?,
+        min: tier(&layers, "isolation_min", None)?.unwrap_or(Tier::Landlock),
+    };
+    if isolation.candidates().next().is_none() {
+        let least = isolation.min.name();
+        let wanted = format!("no weaker than isolation_min, which is {least}");
+        return Err(layers.refuse("isolation", wanted));
+    }
+    let imports_allowed = layers.list("imports_allowed", "top-level module names", module_name)?;
+    if imports_allowed.iter().map(String::len).sum::<usize>() > IMPORTS_BYTES_MAX {
+        let wanted = format!("at most {IMPORTS_BYTES_MAX} bytes of module names");
+        return Err(layers.refuse("imports_allowed", wanted));
+    }
+    let attachments_max: usize = layers.number("attachments_max", 0..=64)?;
+    let attachment_bytes_max: usize = layers.number("attachment_bytes_max", 1..=1 << 30)?;
+    let attached = attachments_max.saturating_mul(attachment_bytes_max) as u64;
+    if attached > limits.workspace_bytes_max {
+        remarks.push(format!(
+            "workspace_bytes_max ({}) has no room for attachments_max files of attachment_bytes_max ({attached}): \
+             a request that brings them fails",
+            limits.workspace_bytes_max
+        ));
+    }
     let data_dir = match layers.path("data_dir")? {
         Some(path) => path,
         None => default_data_dir(&environment)?,
@@ -201,13 +225,10 @@ pub fn load(
         concurrent_max,
         public,
         admin,
-        attachments_max: layers.number("attachments_max", 0..=64)?,
-        attachment_bytes_max: layers.number("attachment_bytes_max", 1..=1 << 30)?,
-        imports_allowed: layers.list("imports_allowed", "top-level module names", module_name)?,
-        isolation: Isolation {
-            tier: tier(&layers, "isolation", Some("auto"))?,
-            min: tier(&layers, "isolation_min", None)?.unwrap_or(Tier::Landlock),
-        },
+        attachments_max,
+        attachment_bytes_max,
+        imports_allowed,
+        isolation,
         runsc: layers.path("runsc")?,
         limits,
         cpu_follows_wall: cpu_seconds_set.is_none(),
@@ -270,6 +291,9 @@ fn tier(layers: &Layers, key: &str, none: Option<&str>) -> Result<Option<Tier>, 
 
 /// Longest program that may be allowed. Code points; the import scan's stack grows with it.
 const CODE_CHARACTERS_MAX: u64 = 100_000;
+
+/// Longest list of modules, without what stands between them. Bytes; the keeper is told all in one message.
+const IMPORTS_BYTES_MAX: usize = 6 << 10;
 
 /// Longest time of any kind. Milliseconds.
 const HOUR_MS: u64 = 3_600_000;
@@ -341,6 +365,29 @@ mod tests {
         assert!(refused.contains(&format!("auto or {all}")), "{refused}");
         let refused = refusal("HOGNOSE_ISOLATION_MIN", "auto");
         assert!(refused.contains(all), "{refused}");
+    }
+
+    #[test]
+    fn settings_that_contradict_each_other_are_told_before_the_start() {
+        let below = [
+            ("HOGNOSE_ISOLATION", "landlock"),
+            ("HOGNOSE_ISOLATION_MIN", "native"),
+        ];
+        let refused = with(&below).unwrap_err().to_string();
+        let expected = "cannot use isolation from HOGNOSE_ISOLATION: it must be no weaker than isolation_min, which is native";
+        assert_eq!(refused, expected);
+        let many: Vec<_> = (0..1000).map(|n| format!("module{n}")).collect();
+        let refused = refusal("HOGNOSE_IMPORTS_ALLOWED", &many.join(","));
+        assert!(refused.contains("at most 6144 bytes"), "{refused}");
+        assert_eq!(with(&[]).unwrap().remarks, [""; 0]);
+        let small = with(&[("HOGNOSE_WORKSPACE_BYTES_MAX", "8388608")]).unwrap();
+        let [remark] = &*small.remarks else {
+            panic!("{:?}", small.remarks);
+        };
+        assert!(
+            remark.contains("(8388608)") && remark.contains("(16777216)"),
+            "{remark}"
+        );
     }
 
     #[test]
