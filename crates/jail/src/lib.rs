@@ -1,6 +1,6 @@
 //! The walls: the only privileges, the only `unsafe`.
 //!
-//! Theory of operation. Three kinds of process stand behind the server, each with the privileges
+//! Theory of operation. Four kinds of process stand behind the server, each with the privileges
 //! and the pipes that its work needs, and no more:
 //!
 //! ```text

@@ -107,6 +107,7 @@ fn value(name: &str, config: &Config, about: About<'_>) -> Option<String> {
         "walls" => walls(about.isolation).to_owned(),
         "body_bytes" => size(config.http.body_bytes_max as u64),
         "requests_per_day" => config.requests_per_day.to_string(),
+        "requests_left" => config.requests_per_day.saturating_sub(1).to_string(),
         "concurrent_max" => config.concurrent_max.to_string(),
         "isolation_example" if config.usage_in_answers => {
             format!(",\n    \"isolation\": \"{}\"", about.isolation)
