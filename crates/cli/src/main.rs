@@ -1,4 +1,4 @@
-//! The one program people install: `serve`, `run`, `prepare`, `doctor` and `bench`.
+//! The one program people install: `serve`, `run`, `prepare`, `doctor`, `settings` and `bench`.
 //!
 //! It also runs itself again as the keeper, the only process with privileges, before any thread or
 //! runtime has started.
@@ -13,8 +13,10 @@ mod run;
 mod serve;
 mod words;
 
+use std::io::{ErrorKind, Write as _};
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::Parser as _;
 
 use words::{Task, Words};
@@ -33,8 +35,19 @@ fn main() -> ExitCode {
         Task::Run(run) => finish(run::run(&run), ExitCode::from(run::BROKEN)),
         Task::Prepare(prepare) => finish(prepare::prepare(&prepare), ExitCode::FAILURE),
         Task::Doctor(serving) => finish(doctor::doctor(&serving), ExitCode::FAILURE),
+        Task::Settings => finish(print_settings(), ExitCode::FAILURE),
         Task::Bench(words) => finish(bench::bench(&words), ExitCode::from(bench::BROKEN)),
         Task::ProbeWalls => doctor::probe_walls(),
+    }
+}
+
+fn print_settings() -> anyhow::Result<ExitCode> {
+    match std::io::stdout().write_all(server::config::DEFAULTS.as_bytes()) {
+        // Whoever has read enough closes the pipe.
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(error).context("cannot print the settings")
+        }
+        _ => Ok(ExitCode::SUCCESS),
     }
 }
 

@@ -38,6 +38,9 @@ pub(crate) enum Task {
     /// Says wall by wall what this host offers, and what to do about what is missing.
     #[command(after_help = DOCTOR_HELP)]
     Doctor(Serving),
+    /// Prints every setting with its unit, its default and its reason, as a file for --config.
+    #[command(after_help = SETTINGS_HELP)]
+    Settings,
     /// Measures how quick a server of this API is, beside what it could be at best.
     #[command(after_help = BENCH_HELP)]
     Bench(Box<Bench>),
@@ -83,6 +86,13 @@ Examples:
 
 const DOCTOR_HELP: &str = "\
 Changes nothing. The exit code is 0 only if `hognose serve` would start with the same settings.";
+
+const SETTINGS_HELP: &str = "\
+Reads nothing: it prints the defaults. A variable HOGNOSE_<KEY IN UPPER CASE> and --set KEY=VALUE say the same.
+
+Examples:
+  hognose settings | less
+  hognose settings > hognose.toml && hognose serve --config hognose.toml";
 
 const BENCH_HELP: &str = "\
 The server must run already. If it has an admin key, set HOGNOSE_ADMIN_KEY to it: without the key,

@@ -4,7 +4,7 @@ use crate::{errors, hognose};
 
 #[test]
 fn help_teaches_by_examples() {
-    for task in ["serve", "run", "prepare", "doctor", "bench"] {
+    for task in ["serve", "run", "prepare", "doctor", "settings", "bench"] {
         let output = hognose().args([task, "--help"]).output().unwrap();
         assert!(output.status.success());
         let help = String::from_utf8(output.stdout).unwrap();
@@ -26,6 +26,25 @@ fn a_bad_setting_stops_the_start_and_is_named() {
              it must be a whole number from 1 to 1000\n"
         );
     }
+}
+
+#[test]
+fn settings_that_are_printed_are_a_file_that_is_taken() {
+    let output = hognose().arg("settings").output().unwrap();
+    assert!(output.status.success(), "{}", errors(&output));
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(&file, &output.stdout).unwrap();
+    let refused = hognose()
+        .args(["serve", "--concurrent-max", "0", "--config"])
+        .arg(file.path())
+        .output()
+        .unwrap();
+    // The file's turn comes first.
+    assert!(
+        errors(&refused).contains("concurrent_max from the command line"),
+        "{}",
+        errors(&refused)
+    );
 }
 
 #[test]

@@ -205,6 +205,9 @@ fn a_keeper_without_descriptors_waits_for_them() {
         assert_eq!(answer.text("/execution_details/stdout"), "2\n");
         recovers(&server);
         assert!(keeper.lives(), "{}", server.log());
+        // It did lack them.
+        let log = server.log();
+        assert!(log.contains("Too many open files"), "{log}");
     }
     server.stop();
 }

@@ -94,7 +94,7 @@ pub(super) struct Layers {
 impl Layers {
     /// The lowest layer.
     pub(super) fn defaults() -> Self {
-        let table: Table = include_str!("../../default.toml")
+        let table: Table = super::DEFAULTS
             .parse()
             .expect("default.toml is compiled in, and every test reads it");
         let origin = "the defaults";

@@ -289,6 +289,9 @@ fn tier(layers: &Layers, key: &str, none: Option<&str>) -> Result<Option<Tier>, 
     named.map(Some).ok_or_else(|| layers.refuse(key, wanted))
 }
 
+/// `default.toml`: every key with its unit, its default and the reason for it.
+pub const DEFAULTS: &str = include_str!("../../default.toml");
+
 /// Longest program that may be allowed. Code points; the import scan's stack grows with it.
 const CODE_CHARACTERS_MAX: u64 = 100_000;
 
@@ -595,7 +598,7 @@ mod tests {
     #[test]
     fn every_default_has_a_reason_above_it() {
         let mut above = "";
-        for line in include_str!("../../default.toml").lines() {
+        for line in DEFAULTS.lines() {
             let is_key = line
                 .split_once(" = ")
                 .is_some_and(|(key, _)| key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'));

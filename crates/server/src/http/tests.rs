@@ -464,9 +464,14 @@ async fn a_client_that_does_not_read_is_given_up() {
         }
     };
     // Held here and by the accepting task; a connection holds it once more.
-    while Arc::strong_count(&server.site) < 3 {
-        tokio::task::yield_now().await;
-    }
+    let held = async {
+        while Arc::strong_count(&server.site) < 3 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), held)
+        .await
+        .expect("it is accepted");
     tokio::time::timeout(Duration::from_secs(10), freed)
         .await
         .expect("still held");
