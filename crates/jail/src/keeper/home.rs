@@ -1,7 +1,7 @@
 //! Where runs live on a host that gives them no root of their own: a folder of the server's.
 //!
 //! ```text
-//!   hognose-runs-PID/
+//!   hognose-runs-PID-…/
 //!    ├─ lock        held by the keeper for as long as it lives; without that, it is a leftover
 //!    ├─ env/        the environment, as links: bin/python3, pyvenv.cfg, lib/…
 //!    ├─ guest/      our guest files
@@ -16,6 +16,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, symlink};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
@@ -26,6 +27,12 @@ use crate::walls::{Doing, WallError};
 
 /// What the folders' names begin with.
 const PREFIX: &str = "hognose-runs-";
+/// The file in each that its keeper holds locked.
+const LOCK: &str = "lock";
+/// How old a folder without a lock must be to be a leftover.
+const UNLOCKED_MAX: Duration = Duration::from_mins(1);
+/// Most folders that are made for one.
+const CLAIMS_MAX: u32 = 16;
 /// Where it is made if the server's folder is not there yet, or read-only.
 const ELSEWHERE: &str = "/tmp";
 /// Most calls in which a box is removed on the way; one that needs more is removed by a process of its own.
@@ -49,19 +56,13 @@ impl Home {
         guest: Guest<'_>,
     ) -> Result<Self, WallError> {
         let doing = |what: &str, path: &Path| format!("{what} {}", path.display());
-        let name = format!("{PREFIX}{}", std::process::id());
-        for place in [scratch, Path::new(ELSEWHERE)] {
+        let elsewhere = Path::new(ELSEWHERE);
+        for place in [scratch, elsewhere] {
             remove_leftovers(place);
         }
-        let mut path = scratch.join(&name);
-        if folder(&path).is_err() {
-            path = Path::new(ELSEWHERE).join(&name);
-            folder(&path).doing(&doing("make", &path))?;
-        }
-        let lock = File::create(path.join("lock")).doing(&doing("lock", &path))?;
-        lock.try_lock()
-            .map_err(io::Error::from)
-            .doing(&doing("lock", &path))?;
+        let (path, lock) = claim(scratch)
+            .or_else(|_not_there| claim(elsewhere))
+            .doing(&doing("make a folder in", elsewhere))?;
         let home = Self {
             path,
             names: RandomState::new(),
@@ -180,6 +181,34 @@ fn folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().mode(0o700).create(path)
 }
 
+/// Makes a folder that nobody has, and locks it. Somebody who starts at the same moment may take it for a leftover
+/// before it is locked, and remove it: then it is another one.
+fn claim(place: &Path) -> io::Result<(PathBuf, File)> {
+    let mut claims = 0..CLAIMS_MAX;
+    loop {
+        let number = RandomState::new().hash_one(std::process::id());
+        let path = place.join(format!("{PREFIX}{}-{number:016x}", std::process::id()));
+        folder(&path)?;
+        let claimed = lock(&path.join(LOCK));
+        match claimed {
+            Ok(lock) => return Ok((path, lock)),
+            Err(error) if claims.next().is_none() => return Err(error),
+            Err(_) => {}
+        }
+    }
+}
+
+/// Makes a file and locks it, where it is still there then.
+fn lock(path: &Path) -> io::Result<File> {
+    let lock = File::create(path)?;
+    lock.try_lock()?;
+    if lock.metadata()?.ino() == fs::metadata(path)?.ino() {
+        Ok(lock)
+    } else {
+        Err(io::ErrorKind::NotFound.into())
+    }
+}
+
 fn remove_leftovers(scratch: &Path) {
     for entry in fs::read_dir(scratch).into_iter().flatten().flatten() {
         let name = entry.file_name();
@@ -187,11 +216,23 @@ fn remove_leftovers(scratch: &Path) {
             continue;
         };
         let own = rustix::process::geteuid().as_raw();
-        if !entry.metadata().is_ok_and(|folder| folder.uid() == own) {
+        let Ok(folder) = entry.metadata() else {
+            continue;
+        };
+        if folder.uid() != own {
             continue;
         }
-        let lock = File::open(entry.path().join("lock")).map(|lock| lock.try_lock());
-        if !matches!(lock, Ok(Err(TryLockError::WouldBlock))) {
+        // Kept until it is removed.
+        let lock = File::open(entry.path().join(LOCK));
+        let is_left = match &lock {
+            Ok(lock) => !matches!(lock.try_lock(), Err(TryLockError::WouldBlock)),
+            // It may be about to be locked.
+            Err(_) => {
+                let age = folder.modified().ok().and_then(|made| made.elapsed().ok());
+                age.is_some_and(|age| age > UNLOCKED_MAX)
+            }
+        };
+        if is_left {
             let _left = remove(scratch, name, usize::MAX);
         }
     }
@@ -330,11 +371,40 @@ mod tests {
             scratch.path().join(format!("{PREFIX}1")),
             scratch.path().join(format!("{PREFIX}2")),
         );
-        folder(&kept).unwrap();
-        folder(&left).unwrap();
-        let lock = File::create(kept.join("lock")).unwrap();
+        let begun = scratch.path().join(format!("{PREFIX}3"));
+        let old = scratch.path().join(format!("{PREFIX}4"));
+        for path in [&kept, &left, &begun, &old] {
+            folder(path).unwrap();
+        }
+        let lock = File::create(kept.join(LOCK)).unwrap();
         lock.try_lock().unwrap();
+        File::create(left.join(LOCK)).unwrap();
+        let long_ago = std::time::SystemTime::UNIX_EPOCH + UNLOCKED_MAX;
+        File::open(&old).unwrap().set_modified(long_ago).unwrap();
         remove_leftovers(scratch.path());
         assert!(kept.exists() && !left.exists());
+        assert!(begun.exists() && !old.exists());
+    }
+
+    #[test]
+    fn keepers_that_start_at_once_leave_each_others_folders() {
+        const STARTS: usize = 200;
+        let scratch = tempfile::tempdir().unwrap();
+        let start = || {
+            for _ in 0..STARTS {
+                remove_leftovers(scratch.path());
+                let (path, lock) = claim(scratch.path()).unwrap();
+                remove_leftovers(scratch.path());
+                assert!(path.join(LOCK).exists(), "{}", path.display());
+                drop(lock);
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(start);
+            }
+        });
+        remove_leftovers(scratch.path());
+        assert_eq!(fs::read_dir(scratch.path()).unwrap().count(), 0);
     }
 }
