@@ -7,13 +7,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use sandbox::{Fault, Kind, Limits, Pool, Runtime};
 use tracing::info;
 
-use crate::admission::{Caller, CountKey, Identity, Quota, Rate, Slots};
+use crate::admission::{Caller, Identity, Quota, Rate, Slots};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::execute::Runner;
+use crate::count_key::CountKey;
 use crate::facts::Facts;
 use crate::policy::Policy;
 use crate::refusal::Refusal;
+use crate::runner::Runner;
 use crate::store::{Store, StoreError};
 
 /// Why the server could not start.

@@ -17,7 +17,7 @@ use api::{
     Answer, ErrorAnswer, ErrorCode, ErrorDetails, ExecuteRequest, Load, RequestContext,
     ServerStatus, Unreadable,
 };
-use sandbox::{Fault, Imports, Job, Outcome, Pool};
+use sandbox::{Imports, Job, Outcome};
 use tracing::{debug, error};
 
 use crate::admission::{Caller, Counted, Origin, Ticket};
@@ -25,30 +25,6 @@ use crate::app::App;
 use crate::refusal::{Failure, Refusal, Stop};
 use crate::report::{self, Asked, Terms};
 use crate::telemetry;
-
-/// What runs jobs.
-#[derive(Debug)]
-pub(crate) enum Runner {
-    /// Confined units.
-    Pool(Pool),
-    /// A test's: ends as told.
-    #[cfg(test)]
-    Scripted(crate::scripted::Script),
-}
-
-impl Runner {
-    async fn run(&self, job: Job) -> Result<Outcome, Fault> {
-        match self {
-            #[expect(
-                clippy::disallowed_methods,
-                reason = "this is the one place that runs jobs"
-            )]
-            Self::Pool(pool) => pool.run(job).await,
-            #[cfg(test)]
-            Self::Scripted(script) => script.run(job).await,
-        }
-    }
-}
 
 /// Answers the body of one request; `origin` says who sent it, as far as that can be told without reading it.
 pub(crate) async fn answer(app: &App, origin: Origin<'_>, body: impl AsRef<[u8]>) -> Answer {
@@ -255,6 +231,7 @@ mod tests {
     use super::*;
     use crate::clock::Clock;
     use crate::config::{self, Flags};
+    use crate::runner::Runner;
     use crate::scripted::Script;
     use crate::store::Store;
 

@@ -10,6 +10,7 @@ mod execute;
 mod facts;
 
 mod admission;
+mod count_key;
 mod policy;
 mod refusal;
 mod report;
@@ -21,6 +22,7 @@ mod app;
 mod clock;
 pub mod config;
 mod figures;
+mod runner;
 #[cfg(test)]
 mod scripted;
 pub mod telemetry;

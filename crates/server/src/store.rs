@@ -17,7 +17,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension, params};
 use tracing::{error, info, warn};
 
-use crate::admission::CountKey;
+use crate::count_key::CountKey;
 use crate::telemetry;
 
 /// File of the database, below the data folder.

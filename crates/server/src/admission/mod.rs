@@ -8,7 +8,7 @@ mod quota;
 mod rate;
 mod slots;
 
-pub(crate) use identity::{Caller, CountKey, Identity, Origin};
+pub(crate) use identity::{Caller, Identity, Origin};
 pub(crate) use quota::{Counted, Quota};
 pub(crate) use rate::Rate;
 pub(crate) use slots::{Slots, Ticket};

@@ -2,8 +2,9 @@
 
 use api::UserInfo;
 
-use super::{Caller, CountKey};
+use super::Caller;
 use crate::clock::Clock;
+use crate::count_key::CountKey;
 use crate::refusal::{Refusal, Stop};
 use crate::store::{Spent, Store, StoreError};
 

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use super::CountKey;
+use crate::count_key::CountKey;
 
 /// Most buckets that are remembered. Beyond it, first the full ones are forgotten, then the fullest.
 const BUCKETS_MAX: usize = 100_000;

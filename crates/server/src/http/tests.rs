@@ -16,7 +16,7 @@ use super::routes::Site;
 use crate::app::App;
 use crate::clock::Clock;
 use crate::config::{self, Flags};
-use crate::execute::Runner;
+use crate::runner::Runner;
 use crate::scripted::Script;
 use crate::store::Store;
 
