@@ -9,14 +9,11 @@ use hyper::body::Body as _;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
+use super::patience::Patience;
 use super::room::{FREE_BYTES, Room};
 
 /// Room is asked for in steps, as bytes arrive: what is only announced takes none. Bytes.
 const STEP_BYTES: usize = 1024 * 1024;
-
-/// How slowly a body may come, and an answer go, for longer than its time. Bytes a second: two full attachments take
-/// their time over a thin line.
-pub(super) const BYTES_PER_SECOND_MIN: u64 = 32 * 1024;
 
 /// A body that was read whole. It takes its room until it is dropped.
 #[derive(Debug)]
@@ -51,7 +48,7 @@ const DROPPED_BYTES_MAX: u64 = 1 << 30;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bounds {
     pub(super) bytes_max: usize,
-    /// Whatever comes later must keep coming, at no less than [`BYTES_PER_SECOND_MIN`] from the start.
+    /// Of waiting, as [`Patience`] counts it.
     pub(super) time_max: Duration,
 }
 
@@ -59,44 +56,47 @@ pub(super) struct Bounds {
 #[derive(Debug)]
 struct Arriving {
     body: Body,
-    since: Instant,
+    patience: Patience,
     bytes: u64,
-    time_max: Duration,
 }
 
 impl Arriving {
     fn new(body: Body, time_max: Duration) -> Self {
         Self {
             body,
-            since: Instant::now(),
+            patience: Patience::new(time_max),
             bytes: 0,
-            time_max,
         }
     }
 
     /// The next piece; `None` at the end.
     async fn next(&mut self) -> Result<Option<Bytes>, BodyTrouble> {
         loop {
-            let earned = Duration::from_secs(self.bytes / BYTES_PER_SECOND_MIN);
-            let frame =
-                tokio::time::timeout_at(self.since + self.time_max.max(earned), self.body.frame());
+            let since = Instant::now();
+            let frame = tokio::time::timeout(self.patience.left(), self.body.frame());
             let Some(frame) = frame.await.or(Err(BodyTrouble::TooSlow))? else {
                 return Ok(None);
             };
+            let data = frame.or(Err(BodyTrouble::Broken))?.into_data();
+            let bytes = data.as_ref().map_or(0, Bytes::len);
+            self.patience.waited(since.elapsed(), bytes);
             // Trailers say nothing to us.
-            if let Ok(data) = frame.or(Err(BodyTrouble::Broken))?.into_data() {
+            if let Ok(data) = data {
                 self.bytes = self.bytes.saturating_add(data.len() as u64);
                 return Ok(Some(data));
             }
         }
     }
 
-    /// Takes what is left off the connection, and drops it, to a bound.
-    async fn drop_rest(mut self) {
-        while self.bytes < DROPPED_BYTES_MAX
-            && !self.body.is_end_stream()
-            && matches!(self.next().await, Ok(Some(_)))
-        {}
+    /// Takes what is left off the connection, and drops it, to a bound and for so long at most.
+    async fn drop_rest(mut self, time_max: Duration) {
+        let dropped = async {
+            while self.bytes < DROPPED_BYTES_MAX
+                && !self.body.is_end_stream()
+                && matches!(self.next().await, Ok(Some(_)))
+            {}
+        };
+        let _dropped = tokio::time::timeout(time_max, dropped).await;
     }
 }
 
@@ -115,7 +115,7 @@ pub(super) async fn read(body: Body, bounds: Bounds, room: &Room) -> Result<Whol
         read_to_end(&mut body, bounds.bytes_max, room).await
     };
     if matches!(read, Err(BodyTrouble::TooLarge | BodyTrouble::NoRoom)) {
-        body.drop_rest().await;
+        body.drop_rest(bounds.time_max).await;
     }
     read
 }
@@ -163,9 +163,9 @@ async fn read_to_end(
 /// Takes a body that is not wanted off the connection, and drops it.
 ///
 /// A client that still writes when its connection is closed would never see the answer. However
-/// large the body is, it takes no room; whoever is slower at it than a body may be misses the answer.
+/// large the body is, it takes no room; whoever takes longer than `time_max` for it misses the answer.
 pub(super) async fn drop_rest(body: Body, time_max: Duration) {
-    Arriving::new(body, time_max).drop_rest().await;
+    Arriving::new(body, time_max).drop_rest(time_max).await;
 }
 
 #[cfg(test)]
@@ -226,6 +226,75 @@ mod tests {
         tokio::time::timeout(Duration::from_secs(30), end)
             .await
             .expect("it ends");
+    }
+
+    /// A body that comes in pieces of so many bytes, with pauses; after so many pieces only silence.
+    struct Pieces {
+        bytes: usize,
+        left: usize,
+        pause: Duration,
+        next: Pin<Box<tokio::time::Sleep>>,
+    }
+
+    impl Pieces {
+        fn body(bytes: usize, pieces: usize, pause: Duration) -> Body {
+            Body::new(Self {
+                bytes,
+                left: pieces,
+                pause,
+                next: Box::pin(tokio::time::sleep(Duration::ZERO)),
+            })
+        }
+    }
+
+    impl hyper::body::Body for Pieces {
+        type Data = Bytes;
+        type Error = std::convert::Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+            std::task::ready!(self.next.as_mut().poll(context));
+            if self.left == 0 {
+                return Poll::Pending;
+            }
+            self.left -= 1;
+            let next = Instant::now() + self.pause;
+            self.next.as_mut().reset(next);
+            Poll::Ready(Some(Ok(Frame::data(vec![b'x'; self.bytes].into()))))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_came_quickly_has_earned_no_long_silence() {
+        let room = Room::new(1 << 30);
+        let quick = Pieces::body(STEP_BYTES, 2, Duration::ZERO);
+        let start = Instant::now();
+        let refused = read(quick, BOUNDS, &room).await.unwrap_err();
+        assert_eq!(refused, BodyTrouble::TooSlow);
+        let took = start.elapsed();
+        assert!(took <= BOUNDS.time_max + Duration::from_secs(1), "{took:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_may_come_slowly_for_as_long_as_it_comes() {
+        let room = Room::new(1 << 30);
+        let start = Instant::now();
+        let slow = Pieces::body(40 << 10, 1000, Duration::from_secs(1));
+        let refused = read(slow, BOUNDS, &room).await.unwrap_err();
+        // It was read as far as it may go.
+        assert_eq!(refused, BodyTrouble::TooLarge);
+        assert!(start.elapsed() > BOUNDS.time_max, "{:?}", start.elapsed());
+        let start = Instant::now();
+        let too_slow = Pieces::body(1, 1000, Duration::from_secs(1));
+        let refused = read(too_slow, BOUNDS, &room).await.unwrap_err();
+        assert_eq!(refused, BodyTrouble::TooSlow);
+        assert!(
+            start.elapsed() < 2 * BOUNDS.time_max,
+            "{:?}",
+            start.elapsed()
+        );
     }
 
     #[tokio::test]

@@ -8,6 +8,7 @@ mod connections;
 mod descriptors;
 mod docs;
 mod page;
+mod patience;
 mod room;
 mod routes;
 mod stall;

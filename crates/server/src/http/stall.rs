@@ -9,19 +9,16 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
-use super::body::BYTES_PER_SECOND_MIN;
+use super::patience::Patience;
 
-/// A stream whose writes fail once they have waited for so long altogether. Each byte that goes earns back its time at
-/// [`BYTES_PER_SECOND_MIN`].
+/// A stream whose writes fail once they have waited for longer than [`Patience`] allows.
 ///
 /// Without it, a client who asks for a large answer and reads none of it, or a byte now and then, would hold the
 /// answer in memory, and its connection, for ever.
 #[derive(Debug)]
 pub(super) struct Impatient<S = TcpStream> {
     stream: S,
-    stall_max: Duration,
-    /// How much longer writes may wait.
-    left: Duration,
+    patience: Patience,
     /// Runs while a write waits; since when.
     waiting: Option<(Instant, Pin<Box<Sleep>>)>,
 }
@@ -30,8 +27,7 @@ impl<S> Impatient<S> {
     pub(super) const fn new(stream: S, stall_max: Duration) -> Self {
         Self {
             stream,
-            stall_max,
-            left: stall_max,
+            patience: Patience::new(stall_max),
             waiting: None,
         }
     }
@@ -43,16 +39,12 @@ impl<S> Impatient<S> {
         write: Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
         if let Poll::Ready(written) = &write {
-            if let Some((since, _)) = self.waiting.take() {
-                self.left = self.left.saturating_sub(since.elapsed());
-            }
-            let bytes = written.as_ref().map_or(0, |bytes| *bytes as u64);
-            let earned =
-                Duration::from_micros(bytes.saturating_mul(1_000_000) / BYTES_PER_SECOND_MIN);
-            self.left = self.left.saturating_add(earned).min(self.stall_max);
+            let waited = self.waiting.take().map(|(since, _)| since.elapsed());
+            let bytes = written.as_ref().map_or(0, |bytes| *bytes);
+            self.patience.waited(waited.unwrap_or_default(), bytes);
             return write;
         }
-        let left = self.left;
+        let left = self.patience.left();
         let (_, end) = self.waiting.get_or_insert_with(|| {
             let now = Instant::now();
             (now, Box::pin(tokio::time::sleep_until(now + left)))
