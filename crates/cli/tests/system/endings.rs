@@ -415,6 +415,28 @@ fn a_unit_that_is_killed_while_it_waits_costs_nobody_an_answer() {
 }
 
 #[test]
+fn a_unit_that_ends_while_others_wait_is_replaced() {
+    let _machine = machine();
+    let server = Server::start(User::Ourselves, &[]);
+    wait_for("an idle server", RECOVERY_MAX, || steady(&server));
+    let Parts { zygotes, .. } = server.parts(3);
+    let waiting = || {
+        let mut units = server.process().descendants();
+        units.retain(|process| zygotes.iter().any(|zygote| zygote.pid == process.parent));
+        units
+    };
+    let before = waiting();
+    let one = before.first().expect("units wait");
+    one.signal(Signal::KILL);
+    wait_for("its end", GONE_MAX, || (!one.lives()).then_some(()));
+    // Long before those that are left have waited for too long.
+    wait_for("another in its place", RECOVERY_MAX, || {
+        (waiting().len() == before.len()).then_some(())
+    });
+    server.stop();
+}
+
+#[test]
 fn units_that_end_as_soon_as_they_wait_are_replaced_with_pauses() {
     const KILLED_FOR: Duration = Duration::from_secs(2);
     // Each fifth of a second one of three kinds, with the process that makes it, and those that waited at first.

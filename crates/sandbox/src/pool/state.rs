@@ -110,14 +110,11 @@ impl State {
         let in_use = self.in_use();
         let shelf = self.shelves.entry(kind).or_default();
         shelf.waiting.retain(|waiting| !waiting.is_closed());
-        let wanted = match shelf.last_failure {
-            None => {
-                let last_asked = shelf.last_asked.map(|at| at.elapsed());
-                settings.wanted(kind, last_asked, in_use) + shelf.waiting.len()
-            }
-            Some(_) => 1,
-        };
-        while shelf.ready.len() + shelf.warming < wanted {
+        let last_asked = shelf.last_asked.map(|at| at.elapsed());
+        let wanted = settings.wanted(kind, last_asked, in_use) + shelf.waiting.len();
+        // After a failure one at a time, however many are ready yet.
+        let warming_max = shelf.last_failure.as_ref().map_or(usize::MAX, |_| 1);
+        while shelf.ready.len() + shelf.warming < wanted && shelf.warming < warming_max {
             shelf.warming += 1;
             self.units_ordered += 1;
             let unit = UnitId(self.units_ordered);
