@@ -136,21 +136,12 @@ impl App {
 
     /// What isolates programs, in a word.
     pub(crate) fn isolation(&self) -> &'static str {
-        match &self.runner {
-            Runner::Pool(pool) => pool.tier().name(),
-            #[cfg(test)]
-            Runner::Scripted(_) => "scripted",
-        }
+        self.runner.isolation()
     }
 
     /// How it is.
     pub(crate) fn health(&self) -> Health {
-        let runs_programs = match &self.runner {
-            Runner::Pool(pool) => pool.serves(),
-            #[cfg(test)]
-            Runner::Scripted(_) => true,
-        };
-        if !runs_programs {
+        if !self.runner.serves() {
             Health::Recovering
         } else if self.quota.store.works() {
             Health::Fine
@@ -161,11 +152,7 @@ impl App {
 
     /// Ends the sandbox, once nothing runs any more.
     pub(crate) async fn close(&self) {
-        match &self.runner {
-            Runner::Pool(pool) => pool.close().await,
-            #[cfg(test)]
-            Runner::Scripted(_) => {}
-        }
+        self.runner.close().await;
     }
 
     /// An id for a failure of ours, which its caller can quote and nobody can guess.

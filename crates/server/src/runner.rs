@@ -24,4 +24,31 @@ impl Runner {
             Self::Scripted(script) => script.run(job).await,
         }
     }
+
+    /// What isolates programs, in a word.
+    pub(crate) fn isolation(&self) -> &'static str {
+        match self {
+            Self::Pool(pool) => pool.tier().name(),
+            #[cfg(test)]
+            Self::Scripted(_) => "scripted",
+        }
+    }
+
+    /// Whether programs run now.
+    pub(crate) fn serves(&self) -> bool {
+        match self {
+            Self::Pool(pool) => pool.serves(),
+            #[cfg(test)]
+            Self::Scripted(_) => true,
+        }
+    }
+
+    /// Ends it, once nothing runs any more.
+    pub(crate) async fn close(&self) {
+        match self {
+            Self::Pool(pool) => pool.close().await,
+            #[cfg(test)]
+            Self::Scripted(_) => {}
+        }
+    }
 }

@@ -13,8 +13,9 @@ pub(super) enum Check {
     /// `clone` without any flag that makes a namespace, or a child of the parent; and of processes
     /// that share descriptors, threads only: record locks outlive their owner otherwise.
     CloneFlags,
-    /// `fcntl` commands that copy, read or lock, and flags but the one that reads past memory. A lease on a file of the environment would stop
-    /// whoever else opens it; locks of open file descriptions have no owner to be counted for.
+    /// `fcntl` commands that copy, read or lock, and flags but the one that reads past memory. A lease on a file of
+    /// the environment would stop whoever else opens it; locks of open file descriptions have no owner to be counted
+    /// for.
     FcntlCommand,
     /// `socket`: none, and the answer of a kernel without the family.
     SocketNone,
