@@ -11,7 +11,7 @@
 mod remove;
 
 use std::collections::hash_map::RandomState;
-use std::fs::{self, DirBuilder, File, TryLockError};
+use std::fs::{self, DirBuilder, File};
 use std::hash::BuildHasher;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -61,9 +61,13 @@ impl Home {
         for place in [scratch, elsewhere] {
             remove_leftovers(place);
         }
-        let (path, lock) = claim(scratch)
-            .or_else(|_not_there| claim(elsewhere))
-            .doing(&doing("make a folder in", elsewhere))?;
+        let (path, lock) = match claim(scratch, lock) {
+            Ok(claimed) => claimed,
+            Err(error) => {
+                let there = format!("make a folder in {} ({error}) or in", scratch.display());
+                claim(elsewhere, lock).doing(&doing(&there, elsewhere))?
+            }
+        };
         let home = Self {
             path,
             names: RandomState::new(),
@@ -183,20 +187,28 @@ fn folder(path: &Path) -> io::Result<()> {
 }
 
 /// Makes a folder that nobody has, and locks it. Somebody who starts at the same moment may take it for a leftover
-/// before it is locked, and remove it: then it is another one.
-fn claim(place: &Path) -> io::Result<(PathBuf, File)> {
+/// before it is locked, and remove it: then it is another one. What else hinders it hinders the next as well.
+fn claim(place: &Path, lock: impl Fn(&Path) -> io::Result<File>) -> io::Result<(PathBuf, File)> {
     let mut claims = 0..CLAIMS_MAX;
     loop {
         let number = RandomState::new().hash_one(std::process::id());
         let path = place.join(format!("{PREFIX}{}-{number:016x}", std::process::id()));
         folder(&path)?;
-        let claimed = lock(&path.join(LOCK));
-        match claimed {
+        match lock(&path.join(LOCK)) {
             Ok(lock) => return Ok((path, lock)),
-            Err(error) if claims.next().is_none() => return Err(error),
-            Err(_) => {}
+            Err(error) if was_taken(&error) && claims.next().is_some() => {}
+            Err(error) => {
+                // Whatever is in it is a lock that nobody holds.
+                let _left = fs::remove_dir_all(&path);
+                return Err(error);
+            }
         }
     }
+}
+
+/// Whether somebody else has a folder that was just made: holds its lock, or has removed it.
+fn was_taken(error: &io::Error) -> bool {
+    [io::ErrorKind::WouldBlock, io::ErrorKind::NotFound].contains(&error.kind())
 }
 
 /// Makes a file and locks it, where it is still there then.
@@ -223,15 +235,16 @@ fn remove_leftovers(scratch: &Path) {
         if folder.uid() != own {
             continue;
         }
-        // Kept until it is removed.
+        // Held until it is removed. What cannot be asked about may be somebody's.
         let lock = File::open(entry.path().join(LOCK));
         let is_left = match &lock {
-            Ok(lock) => !matches!(lock.try_lock(), Err(TryLockError::WouldBlock)),
+            Ok(lock) => lock.try_lock().is_ok(),
             // It may be about to be locked.
-            Err(_) => {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let age = folder.modified().ok().and_then(|made| made.elapsed().ok());
                 age.is_some_and(|age| age > UNLOCKED_MAX)
             }
+            Err(_) => false,
         };
         if is_left {
             let _left = remove(scratch, name, usize::MAX);
@@ -266,13 +279,39 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_that_nobody_can_ask_about_is_left_alone() {
+        let scratch = tempfile::tempdir().unwrap();
+        let asked = scratch.path().join(format!("{PREFIX}1"));
+        folder(&asked).unwrap();
+        // Cannot be opened, as where no descriptor is left.
+        symlink(LOCK, asked.join(LOCK)).unwrap();
+        let long_ago = std::time::SystemTime::UNIX_EPOCH + UNLOCKED_MAX;
+        File::open(&asked).unwrap().set_modified(long_ago).unwrap();
+        remove_leftovers(scratch.path());
+        assert!(asked.exists());
+    }
+
+    #[test]
+    fn where_nothing_can_be_written_no_folder_is_left() {
+        let scratch = tempfile::tempdir().unwrap();
+        let tried = std::cell::Cell::new(0);
+        let claimed = claim(scratch.path(), |_path| {
+            tried.set(tried.get() + 1);
+            Err(io::ErrorKind::StorageFull.into())
+        });
+        assert_eq!(claimed.unwrap_err().kind(), io::ErrorKind::StorageFull);
+        assert_eq!(tried.get(), 1);
+        assert_eq!(fs::read_dir(scratch.path()).unwrap().count(), 0);
+    }
+
+    #[test]
     fn keepers_that_start_at_once_leave_each_others_folders() {
         const STARTS: usize = 200;
         let scratch = tempfile::tempdir().unwrap();
         let start = || {
             for _ in 0..STARTS {
                 remove_leftovers(scratch.path());
-                let (path, lock) = claim(scratch.path()).unwrap();
+                let (path, lock) = claim(scratch.path(), lock).unwrap();
                 remove_leftovers(scratch.path());
                 assert!(path.join(LOCK).exists(), "{}", path.display());
                 drop(lock);
