@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, oneshot, watch};
 use wire::{Tier, Wall};
 
-use self::state::{Shelf, State};
+use self::state::State;
 use self::supervision::CLOSE_MAX;
 use crate::places::Places;
 use crate::run;
@@ -36,6 +36,8 @@ struct Pace {
     unit_wait_max: Duration,
     /// Pause before units are ordered again after one failed.
     retry_pause: Duration,
+    /// How long a kind has no unit before the pool says that it does not serve; till then one is likely to come.
+    lacking_told_after: Duration,
     /// Longest wait of a unit for a job; then a fresh one takes its place. The youngest go first, and a zygote that
     /// was renewed stays until its last unit is gone.
     unit_age_max: Duration,
@@ -47,12 +49,14 @@ impl Pace {
             Tier::Native | Tier::Landlock => Self {
                 unit_wait_max: Duration::from_secs(15),
                 retry_pause: Duration::from_millis(200),
+                lacking_told_after: Duration::from_secs(1),
                 unit_age_max: Duration::from_mins(1),
             },
             // A unit takes seconds of the processor, and only a few are prepared at once.
             Tier::Gvisor => Self {
                 unit_wait_max: Duration::from_mins(1),
                 retry_pause: Duration::from_secs(2),
+                lacking_told_after: Duration::from_secs(20),
                 unit_age_max: Duration::from_mins(10),
             },
         }
@@ -214,11 +218,10 @@ impl Pool {
     /// Whether programs run. Where there is no keeper, or no unit of some kind can be kept ready, jobs wait.
     #[must_use]
     pub fn serves(&self) -> bool {
+        let (lacking, now) = (self.shared.pace().lacking_told_after, Instant::now());
         let state = self.shared.lock();
-        let lacks_units = |shelf: &Shelf| {
-            shelf.last_failure.is_some() && !shelf.ready_since && shelf.ready.is_empty()
-        };
-        state.orders.is_some() && !state.shelves.values().any(lacks_units)
+        let mut shelves = state.shelves.values();
+        state.orders.is_some() && !shelves.any(|shelf| shelf.lacks_units(lacking, now))
     }
 
     /// Ends every unit, the zygotes and the keeper, and waits until all are gone.
@@ -275,7 +278,7 @@ impl Shared {
             return Err(Fault::Closing);
         }
         let shelf = state.shelves.get(&kind);
-        let failure = shelf.and_then(|shelf| shelf.last_failure.clone());
+        let failure = shelf.and_then(|shelf| Some(shelf.trouble.as_ref()?.reason.clone()));
         let failure = state.keeper_failure.clone().or(failure);
         let reason = failure.unwrap_or_else(|| "none was ready in time".to_owned());
         Err(Fault::NoUnit { reason })

@@ -437,6 +437,34 @@ fn a_unit_that_ends_while_others_wait_is_replaced() {
 }
 
 #[test]
+fn the_only_unit_of_a_kind_is_replaced_without_a_word_of_recovery() {
+    const WATCHED_FOR: Duration = Duration::from_millis(600);
+    let _machine = machine();
+    let server = Server::start(User::Ourselves, &[]);
+    wait_for("an idle server", RECOVERY_MAX, || steady(&server));
+    let zygotes = server.parts(3).zygotes;
+    let processes = server.process().descendants();
+    let of = |zygote: &Process| -> Vec<&Process> {
+        let units = processes.iter();
+        units.filter(|unit| unit.parent == zygote.pid).collect()
+    };
+    let mut kinds = 0;
+    for zygote in &zygotes {
+        if let [only] = of(zygote)[..] {
+            kinds += 1;
+            only.signal(Signal::KILL);
+            let start = Instant::now();
+            while start.elapsed() < WATCHED_FOR {
+                let health = server.health();
+                assert_eq!(health.status, 200, "{}", health.json());
+            }
+        }
+    }
+    assert_eq!(kinds, 2, "numpy and full, which nobody asked for");
+    server.stop();
+}
+
+#[test]
 fn units_that_end_as_soon_as_they_wait_are_replaced_with_pauses() {
     const KILLED_FOR: Duration = Duration::from_secs(2);
     // Each fifth of a second one of three kinds, with the process that makes it, and those that waited at first.

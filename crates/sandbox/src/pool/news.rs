@@ -86,7 +86,7 @@ impl Shared {
         };
         let shelf = state.shelf(kind);
         shelf.warming = shelf.warming.saturating_sub(1);
-        shelf.ready_since = true;
+        shelf.one_is_ready(Instant::now());
         shelf.give(unit);
     }
 
@@ -127,34 +127,33 @@ impl Shared {
     fn failed(self: &Arc<Self>, mut state: MutexGuard<'_, State>, kind: Kind, reason: String) {
         let started = state.started;
         let shelf = state.shelf(kind);
-        let known = shelf.last_failure.as_ref() == Some(&reason);
-        if started && !known {
+        let known = shelf.trouble.as_ref().map(|trouble| &trouble.reason);
+        if started && known != Some(&reason) {
             tracing::warn!(%reason, ?kind, "a unit could not be kept ready; trying again");
         }
-        shelf.last_failure = Some(reason);
-        shelf.ready_since = false;
+        let is_first = shelf.one_failed(reason, Instant::now());
         if !started {
             // Whoever waits reads the reason.
             shelf.waiting.clear();
         }
-        if !std::mem::replace(&mut shelf.recovering, true) {
+        if is_first {
             tokio::spawn(Arc::clone(self).recover(kind));
         }
     }
 
+    /// Orders units one after the other until one lasts.
     async fn recover(self: Arc<Self>, kind: Kind) {
+        let pause = self.pace().retry_pause;
         loop {
-            tokio::time::sleep(self.pace().retry_pause).await;
+            tokio::time::sleep(pause).await;
             let mut state = self.lock();
-            let shelf = state.shelf(kind);
-            let recovered = shelf.ready_since;
+            if state.closing {
+                return;
+            }
+            let recovered = state.shelf(kind).has_recovered(pause, Instant::now());
+            state.refill(&self.settings, kind);
             if recovered {
                 tracing::info!(?kind, "units are kept ready again");
-                shelf.last_failure = None;
-                shelf.recovering = false;
-            }
-            state.refill(&self.settings, kind);
-            if recovered || state.closing {
                 return;
             }
         }

@@ -41,12 +41,19 @@ pub(super) struct Shelf {
     pub(super) warming: usize,
     /// When a job last asked for one.
     pub(super) last_asked: Option<Instant>,
-    /// Why the last unit failed, until one after it has lasted for a pause: so long the next are ordered one at a time.
-    pub(super) last_failure: Option<String>,
-    /// Whether a unit has become ready since.
-    pub(super) ready_since: bool,
-    /// Whether somebody waits for that.
-    pub(super) recovering: bool,
+    /// From a unit's failure until one after it has lasted for a pause: so long the next are ordered one at a time.
+    pub(super) trouble: Option<Trouble>,
+}
+
+/// Units of a kind cannot be kept ready.
+#[derive(Debug)]
+pub(super) struct Trouble {
+    /// When it began.
+    since: Instant,
+    /// Why the latest unit failed.
+    pub(super) reason: String,
+    /// When one first became ready after that.
+    ready_at: Option<Instant>,
 }
 
 /// Where news of one unit go.
@@ -96,7 +103,7 @@ impl State {
     pub(super) fn refill_after(&mut self, settings: &PoolSettings, gone: Kind) {
         let with_running = settings.core_with_running > settings.core;
         for kind in iter::once(gone).chain(with_running.then_some(Kind::Core)) {
-            if self.shelf(kind).last_failure.is_none() {
+            if self.shelf(kind).trouble.is_none() {
                 self.refill(settings, kind);
             }
         }
@@ -113,7 +120,7 @@ impl State {
         let last_asked = shelf.last_asked.map(|at| at.elapsed());
         let wanted = settings.wanted(kind, last_asked, in_use) + shelf.waiting.len();
         // After a failure one at a time, however many are ready yet.
-        let warming_max = shelf.last_failure.as_ref().map_or(usize::MAX, |_| 1);
+        let warming_max = shelf.trouble.as_ref().map_or(usize::MAX, |_| 1);
         while shelf.ready.len() + shelf.warming < wanted && shelf.warming < warming_max {
             shelf.warming += 1;
             self.units_ordered += 1;
@@ -148,6 +155,42 @@ impl Shelf {
             }
         }
         self.ready.push_back(unit);
+    }
+
+    /// A unit has become ready.
+    pub(super) fn one_is_ready(&mut self, now: Instant) {
+        if let Some(trouble) = &mut self.trouble {
+            trouble.ready_at.get_or_insert(now);
+        }
+    }
+
+    /// A unit could not be made, or ended while it waited; whether that is the first of a trouble.
+    pub(super) fn one_failed(&mut self, reason: String, now: Instant) -> bool {
+        let known = self.trouble.take();
+        self.trouble = Some(Trouble {
+            since: known.as_ref().map_or(now, |known| known.since),
+            reason,
+            ready_at: None,
+        });
+        known.is_none()
+    }
+
+    /// Whether the trouble is over, since a unit has lasted for so long.
+    pub(super) fn has_recovered(&mut self, lasted: Duration, now: Instant) -> bool {
+        let ready_at = self.trouble.as_ref().and_then(|trouble| trouble.ready_at);
+        let recovered = ready_at.is_some_and(|at| now.duration_since(at) >= lasted);
+        if recovered {
+            self.trouble = None;
+        }
+        recovered
+    }
+
+    /// Whether units have not been kept ready for so long, and there is none.
+    pub(super) fn lacks_units(&self, lacking: Duration, now: Instant) -> bool {
+        let lacks = |trouble: &Trouble| {
+            trouble.ready_at.is_none() && now.duration_since(trouble.since) >= lacking
+        };
+        self.ready.is_empty() && self.trouble.as_ref().is_some_and(lacks)
     }
 }
 
@@ -234,6 +277,28 @@ mod tests {
             state.clear(&settings, Kind::Core, minute);
             assert_eq!(ids(&mut state), left);
         }
+    }
+
+    #[test]
+    fn a_trouble_is_told_when_it_stays_and_over_when_a_unit_has_lasted() {
+        let (lasted, told_after) = (Duration::from_millis(200), Duration::from_secs(1));
+        let start = Instant::now();
+        let at = |milliseconds| start + Duration::from_millis(milliseconds);
+        let mut shelf = Shelf::default();
+        assert!(!shelf.has_recovered(lasted, start) && !shelf.lacks_units(told_after, at(5000)));
+
+        assert!(shelf.one_failed("first".to_owned(), start));
+        shelf.one_is_ready(at(300));
+        assert!(!shelf.has_recovered(lasted, at(400)), "it has not lasted");
+        assert!(!shelf.one_failed("second".to_owned(), at(450)));
+        assert!(!shelf.has_recovered(lasted, at(700)), "none is ready");
+        assert!(!shelf.lacks_units(told_after, at(999)));
+        assert!(shelf.lacks_units(told_after, at(1000)));
+
+        shelf.one_is_ready(at(1200));
+        shelf.one_is_ready(at(1350));
+        assert!(!shelf.lacks_units(told_after, at(1300)));
+        assert!(shelf.has_recovered(lasted, at(1400)) && shelf.trouble.is_none());
     }
 
     #[test]
