@@ -9,6 +9,7 @@
 //! | program | `ValidationError`, `SyntaxError`, `ForbiddenImportError` | a token, one of the day |
 //! | slot | `ServerBusy` | a token |
 //! | run | never; a fault is ours | a token, one of the day; our fault: a token |
+//! | answer (`http/routes.rs`) | `ServerBusy`, where there is no room to keep it until it is read | a token, one of the day: it ran |
 //!
 //! What is given back (busy, fault) is given back after the answer's numbers were taken: an answer
 //! shows the request itself as counted, as the original's did.

@@ -4,6 +4,7 @@
 //! environment, and it is given it, so that tests own it.
 
 mod admin_key;
+mod contradictions;
 mod layers;
 
 use std::ffi::OsString;
@@ -189,21 +190,11 @@ pub fn load(
         let wanted = format!("at most {IMPORTS_BYTES_MAX} bytes of module names");
         return Err(layers.refuse("imports_allowed", wanted));
     }
-    let attachments_max: usize = layers.number("attachments_max", 0..=64)?;
-    let attachment_bytes_max: usize = layers.number("attachment_bytes_max", 1..=1 << 30)?;
-    let attached = attachments_max.saturating_mul(attachment_bytes_max) as u64;
-    if attached > limits.workspace_bytes_max {
-        remarks.push(format!(
-            "workspace_bytes_max ({}) has no room for attachments_max files of attachment_bytes_max ({attached}): \
-             a request that brings them fails",
-            limits.workspace_bytes_max
-        ));
-    }
     let data_dir = match layers.path("data_dir")? {
         Some(path) => path,
         None => default_data_dir(&environment)?,
     };
-    Ok(Config {
+    let mut config = Config {
         listen: layers.parsed(
             "listen",
             "an address and a port, for instance 127.0.0.1:5000",
@@ -225,8 +216,8 @@ pub fn load(
         concurrent_max,
         public,
         admin,
-        attachments_max,
-        attachment_bytes_max,
+        attachments_max: layers.number("attachments_max", 0..=64)?,
+        attachment_bytes_max: layers.number("attachment_bytes_max", 1..=1 << 30)?,
         imports_allowed,
         isolation,
         runsc: layers.path("runsc")?,
@@ -258,7 +249,9 @@ pub fn load(
             write_stall_max: layers.milliseconds("write_stall_ms_max", 10..=HOUR_MS)?,
         },
         remarks,
-    })
+    };
+    config.remarks.extend(contradictions::of(&config));
+    Ok(config)
 }
 
 impl Config {
@@ -382,15 +375,35 @@ mod tests {
         let many: Vec<_> = (0..1000).map(|n| format!("module{n}")).collect();
         let refused = refusal("HOGNOSE_IMPORTS_ALLOWED", &many.join(","));
         assert!(refused.contains("at most 6144 bytes"), "{refused}");
+    }
+
+    #[test]
+    fn settings_that_leave_no_room_for_others_are_remarked_upon() {
         assert_eq!(with(&[]).unwrap().remarks, [""; 0]);
-        let small = with(&[("HOGNOSE_WORKSPACE_BYTES_MAX", "8388608")]).unwrap();
-        let [remark] = &*small.remarks else {
-            panic!("{:?}", small.remarks);
-        };
-        assert!(
-            remark.contains("(8388608)") && remark.contains("(16777216)"),
-            "{remark}"
-        );
+        let least_answers = (12 * 4_194_304 + 4 * 33_554_432_usize.div_ceil(3)).to_string();
+        for (key, least, remarked) in [
+            (
+                "HOGNOSE_WORKSPACE_BYTES_MAX",
+                "16777216",
+                "attachment_bytes_max",
+            ),
+            ("HOGNOSE_BODY_BYTES_MAX", "22369624", "attachment_bytes_max"),
+            ("HOGNOSE_BODIES_BYTES_MAX", "26214400", "body_bytes_max"),
+            (
+                "HOGNOSE_ANSWERS_BYTES_MAX",
+                &least_answers,
+                "return_total_bytes_max",
+            ),
+        ] {
+            assert_eq!(with(&[(key, least)]).unwrap().remarks, [""; 0], "{key}");
+            let less = (least.parse::<u64>().unwrap() - 1).to_string();
+            let remarks = with(&[(key, &less)]).unwrap().remarks;
+            let [remark] = &*remarks else {
+                panic!("{key}: {remarks:?}");
+            };
+            let told = [&*less, least, remarked];
+            assert!(told.iter().all(|told| remark.contains(told)), "{remark}");
+        }
     }
 
     #[test]

@@ -209,10 +209,12 @@ async fn execute(
     };
     let answer = execute::answer(&shared.app, origin, whole).await;
     let text = execute::heavy(answer.content_bytes(), || answer.to_json());
-    match shared.answers.hold(text) {
-        Some(text) => json_answer(&answer, text),
-        None => no_room(&shared, "this answer: others are not reading theirs"),
+    let bytes = text.len();
+    if let Some(text) = shared.answers.hold(text) {
+        return json_answer(&answer, text);
     }
+    let why = "others wait to be read, or it is larger than all may be (answers_bytes_max)";
+    no_room(&shared, &format!("this answer of {bytes} bytes: {why}"))
 }
 
 /// The lines of `X-Forwarded-For`. One that is no text is junk, as an empty one is.
