@@ -1,4 +1,4 @@
-# Looks for processes below its own number that it did not start, and reads, stops, ends and waits for them.
+# Looks for processes below its own number that it did not start, and reads, moves, stops, ends and waits for them.
 import ctypes, os, signal
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -18,6 +18,13 @@ for pid in set(range(1, 12)) - {os.getpid()}:
         doors.append(f"wait {pid}")
     except OSError:
         pass
+    for name, *moved in (("sched_setaffinity", {0}), ("setpgid", 0), ("setpriority", 19)):
+        try:
+            which = [os.PRIO_PROCESS] if name == "setpriority" else []
+            getattr(os, name)(*which, pid, *moved)
+            doors.append(f"{name} {pid}")
+        except OSError:
+            pass
     if libc.syscall(310, pid, 8, 1, 8, 1, 0) != -1 or libc.ptrace(16, pid, 0, 0) != -1:
         doors.append(f"trace {pid}")
 try:

@@ -7,6 +7,9 @@ use super::program::{
 };
 use super::{HOLDER, SHARED_PIECE_BYTES_MAX};
 
+/// The first process of every PID namespace.
+const FIRST: u32 = 1;
+
 /// Calls that go through with harmless arguments only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Check {
@@ -22,6 +25,8 @@ pub(super) enum Check {
     /// Signals, groups and processors for anyone but the process that holds the memory, which the program is not to
     /// know of.
     NotTheHolder,
+    /// Processors for anyone but that process and the first, which ends the run and which the kernel lets others move.
+    NotOurs,
     /// `sendto` without an address.
     SendtoAddress,
     /// `socketpair` of `AF_UNIX`, connected for good: a datagram socket could be given a name.
@@ -82,6 +87,7 @@ impl Check {
             "clone_flags" => Self::CloneFlags,
             "socket_none" => Self::SocketNone,
             "not_the_holder" => Self::NotTheHolder,
+            "not_ours" => Self::NotOurs,
             "sendto_address" => Self::SendtoAddress,
             "socketpair_kind" => Self::SocketpairKind,
             "socket_option" => Self::SocketOption,
@@ -124,6 +130,14 @@ impl Check {
                 load(argument(0)),
                 branch(IF_EQUAL, HOLDER.unsigned_abs(), 0, 1),
                 give(ERRNO | errno(libc::ESRCH)),
+                give(ALLOW),
+            ],
+            Self::NotOurs => vec![
+                load(argument(0)),
+                branch(IF_EQUAL, HOLDER.unsigned_abs(), 0, 1),
+                give(ERRNO | errno(libc::ESRCH)),
+                branch(IF_EQUAL, FIRST, 0, 1),
+                give(ERRNO | errno(libc::EPERM)),
                 give(ALLOW),
             ],
             Self::SendtoAddress => vec![

@@ -145,6 +145,23 @@ fn on_the_hosts_files_and_processes_more_is_refused() {
 }
 
 #[test]
+fn no_process_of_ours_is_moved() {
+    let filter = Filter::compile(Tier::Native, true).unwrap();
+    let moved = |pid: i32| {
+        let args = [pid.unsigned_abs(), 0, 0, 0, 0, 0];
+        both(
+            &filter,
+            ARCHITECTURE,
+            number(libc::SYS_sched_setaffinity),
+            args,
+        )
+    };
+    assert_eq!(moved(1), ERRNO | errno(libc::EPERM));
+    assert_eq!(moved(HOLDER), ERRNO | errno(libc::ESRCH));
+    assert_eq!([moved(0), moved(2), moved(4)], [ALLOW; 3]);
+}
+
+#[test]
 fn another_architecture_is_killed() {
     let filter = Filter::compile(Tier::Native, true).unwrap();
     assert_eq!(both(&filter, 0x4000_0003, 1, [0; 6]), KILL);
