@@ -18,6 +18,10 @@ use crate::case::Case;
 use crate::client::{Client, Target};
 use crate::statistics::Sample;
 
+/// Requests a second of a client after each of which a server comes to rest: what it does every tenth of a second, or has the
+/// kernel wait for, is due again at the next.
+pub(crate) const SELDOM_PER_SECOND: f64 = 5.0;
+
 /// How often progress is told.
 const PROGRESS_EVERY: Duration = Duration::from_millis(250);
 

@@ -10,7 +10,7 @@ use crate::answer::examine;
 use crate::case::Case;
 use crate::client::{Client, Target};
 use crate::floor::{self, Python};
-use crate::load::{Load, Pace, Shot, Tally, Until, drive};
+use crate::load::{Load, Pace, SELDOM_PER_SECOND, Shot, Tally, Until, drive};
 use crate::machine::Machine;
 use crate::peer::Peer;
 use crate::processes::{Holding, ShareMemory, forget_peak};
@@ -116,9 +116,6 @@ pub fn run(plan: &Plan, show: &mut dyn Show) -> Result<Report, BenchError> {
 
 /// The largest number of clients of a load that is to be refused nowhere.
 const CLIENTS_MANY: usize = 8;
-/// Requests a second of a client after each of which a server comes to rest: what it does every tenth of a second, or has the
-/// kernel wait for, is due again at the next.
-pub(crate) const SELDOM_PER_SECOND: f64 = 5.0;
 /// How long the peer and the server take turns in a whole measurement, in rounds.
 const PEER_ROUNDS: u32 = 3;
 /// How long after a burst the way back to normal is watched.

@@ -3,60 +3,10 @@
 //! Where a time would depend on the machine, the promise is a ratio within one run. Those that a run
 //! did not measure are left out.
 
-use serde::Serialize;
-
 use crate::case::Case;
 use crate::floor::Floor;
-use crate::plan::SELDOM_PER_SECOND;
-use crate::report::{Measurement, Report, Who, mib};
-
-/// A promise and what was found of it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Promise {
-    /// What is promised, with the unit.
-    pub what: String,
-    /// The bound.
-    pub bound: f64,
-    /// Whether the bound is an upper one.
-    pub at_most: bool,
-    /// What was found.
-    pub found: f64,
-    /// Whether it holds.
-    pub held: bool,
-}
-
-impl Promise {
-    fn at_most(what: impl Into<String>, bound: f64, found: f64) -> Self {
-        Self {
-            what: what.into(),
-            bound,
-            at_most: true,
-            found,
-            held: found <= bound,
-        }
-    }
-
-    fn at_least(what: impl Into<String>, bound: f64, found: f64) -> Self {
-        Self {
-            what: what.into(),
-            bound,
-            at_most: false,
-            found,
-            held: found >= bound,
-        }
-    }
-
-    pub(crate) fn line(&self) -> String {
-        format!(
-            "{}  {:58} {} {:>7}  found {:>9.2}",
-            if self.held { "held  " } else { "BROKEN" },
-            self.what,
-            if self.at_most { "<=" } else { ">=" },
-            self.bound,
-            self.found
-        )
-    }
-}
+use crate::load::SELDOM_PER_SECOND;
+use crate::report::{Measurement, Promise, Report, Who, mib};
 
 /// All promises that the figures of this report can tell about.
 pub(crate) fn compare(report: &Report) -> Vec<Promise> {

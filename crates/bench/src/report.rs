@@ -12,7 +12,6 @@ use crate::floor::Floor;
 use crate::load::{Load, Pace, Tally};
 use crate::machine::Machine;
 use crate::processes::Holding;
-use crate::promises::Promise;
 use crate::statistics::{Bucket, Sample, Spread, Summary, draw, histogram, time};
 
 /// Everything that one call of the bench found.
@@ -44,6 +43,54 @@ pub struct Report {
     pub holding: Option<Held>,
     /// The promises that these figures can tell about.
     pub promises: Vec<Promise>,
+}
+
+/// A promise and what was found of it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Promise {
+    /// What is promised, with the unit.
+    pub what: String,
+    /// The bound.
+    pub bound: f64,
+    /// Whether the bound is an upper one.
+    pub at_most: bool,
+    /// What was found.
+    pub found: f64,
+    /// Whether it holds.
+    pub held: bool,
+}
+
+impl Promise {
+    pub(crate) fn at_most(what: impl Into<String>, bound: f64, found: f64) -> Self {
+        Self {
+            what: what.into(),
+            bound,
+            at_most: true,
+            found,
+            held: found <= bound,
+        }
+    }
+
+    pub(crate) fn at_least(what: impl Into<String>, bound: f64, found: f64) -> Self {
+        Self {
+            what: what.into(),
+            bound,
+            at_most: false,
+            found,
+            held: found >= bound,
+        }
+    }
+
+    pub(crate) fn line(&self) -> String {
+        format!(
+            "{}  {:58} {} {:>7}  found {:>9.2}",
+            if self.held { "held  " } else { "BROKEN" },
+            self.what,
+            if self.at_most { "<=" } else { ">=" },
+            self.bound,
+            self.found
+        )
+    }
 }
 
 /// Whom a load was put on.

@@ -8,7 +8,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use sandbox::{
-    Captured, Ending, Imports, InputFile, Job, Kind, LimitHit, Outcome, Pool, PoolSettings, Runtime,
+    Captured, Ending, Imports, InputFile, Job, Kind, LimitHit, Outcome, Pool, PoolSettings,
+    Runtime, SIGKILL,
 };
 use server::config::Config;
 use tokio::signal::unix::{SignalKind, signal};
@@ -22,8 +23,6 @@ pub(crate) const BROKEN: u8 = 125;
 const TIMED_OUT: u8 = 124;
 /// What a signal's number is added to.
 const SIGNALLED: i32 = 128;
-/// The signal that ends what uses too much memory.
-const SIGKILL: i32 = 9;
 
 /// Runs the program to its end and returns its exit code.
 pub(crate) fn run(run: &Run) -> anyhow::Result<ExitCode> {
@@ -81,7 +80,8 @@ fn job(run: &Run, config: &Config) -> anyhow::Result<Job> {
     };
     let mut seen = BTreeSet::new();
     Ok(Job {
-        kind: kind_of(&code),
+        // A guess from the words in it is enough here: what a unit lacks is imported the slow way.
+        kind: Kind::for_imports(|module| code.contains(module)),
         code,
         stdin,
         files: input_files(&run.files)?,
@@ -117,20 +117,6 @@ fn input_files(paths: &[PathBuf]) -> anyhow::Result<Vec<InputFile>> {
         });
     }
     Ok(files)
-}
-
-/// The kind of unit to start: the smallest that has what the program names.
-///
-/// A guess from the words in it is enough here: what a unit lacks is imported the slow way.
-fn kind_of(code: &str) -> Kind {
-    let names = |modules: &[&str]| modules.iter().any(|module| code.contains(module));
-    if names(&["PIL", "reportlab", "fpdf"]) {
-        Kind::Full
-    } else if names(&["numpy"]) {
-        Kind::Numpy
-    } else {
-        Kind::Core
-    }
 }
 
 /// Starts a pool of one unit, runs the job, and ends everything; nothing if we were interrupted.
@@ -296,13 +282,6 @@ mod tests {
         assert_eq!(told(LimitHit::Output), "");
         assert_eq!(cut(LimitHit::Memory, &Ending::OutOfMemory), None);
         assert_eq!(cut(LimitHit::Wall, &Ending::TimedOut), None);
-    }
-
-    #[test]
-    fn the_smallest_kind_that_has_what_is_named_is_started() {
-        assert_eq!(kind_of("import math"), Kind::Core);
-        assert_eq!(kind_of("import numpy as np"), Kind::Numpy);
-        assert_eq!(kind_of("from PIL import Image\nimport numpy"), Kind::Full);
     }
 
     #[test]

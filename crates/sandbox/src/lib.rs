@@ -23,6 +23,6 @@ pub use collect::collect;
 pub use fault::Fault;
 pub use isolation::Isolation;
 pub use job::{CollectLimits, Imports, InputFile, Job};
-pub use outcome::{Captured, Ending, FileTrouble, LimitHit, Outcome, Usage};
+pub use outcome::{Captured, Ending, FileTrouble, LimitHit, Outcome, SIGKILL, Usage};
 pub use pool::{Pool, PoolSettings};
 pub use wire::{Kind, Limits, Runtime, Setup, Tier, Wall};

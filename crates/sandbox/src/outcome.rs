@@ -21,6 +21,9 @@ pub struct Outcome {
     pub limit_hit: Option<LimitHit>,
 }
 
+/// The signal by which the kernel, and we, end a program.
+pub const SIGKILL: i32 = 9;
+
 /// How a program ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ending {

@@ -20,7 +20,7 @@ use wire::{Tally, ToKeeper, UnitId, job};
 use crate::aside::aside;
 use crate::collect::{self, BENEATH, WORK};
 use crate::keeper::Orders;
-use crate::outcome::{Captured, Ending, LimitHit, Outcome, Usage};
+use crate::outcome::{Captured, Ending, LimitHit, Outcome, SIGKILL, Usage};
 use crate::places::Places;
 use crate::unit::{Ended, ProgramEnd, Unit};
 use crate::{Fault, Imports, InputFile, Job};
@@ -29,8 +29,6 @@ use crate::{Fault, Imports, InputFile, Job};
 const GONE_MAX: Duration = Duration::from_secs(5);
 /// Longest wait for the word on what a run used that was killed at its time. The answer needs not have it.
 const LAST_WORD_MAX: Duration = Duration::from_millis(500);
-/// The signal that ends what uses too much memory.
-const SIGKILL: i32 = 9;
 /// Most that is read after a program's end of what other processes of the run still write. Bytes.
 const LAST_BYTES_MAX: usize = 1 << 20;
 /// Most reads for it: a pipe may hold its bytes one by one.

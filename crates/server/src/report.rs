@@ -362,15 +362,14 @@ fn milliseconds(duration: Duration) -> f64 {
 /// What a program was ended for by us, if it was.
 fn exceeded(signal: i32, hit: Option<sandbox::LimitHit>, limits: Limits) -> Option<String> {
     use sandbox::LimitHit::{Cpu, Disk, Processes};
-    const SIGKILL: i32 = 9;
     let exceeded = match (signal, hit?) {
         (_, Cpu) => format!("processor time limit of {} s", limits.cpu_seconds_max),
-        (SIGKILL, Disk) => format!(
+        (sandbox::SIGKILL, Disk) => format!(
             "limit of {} in {} files",
             size(limits.workspace_bytes_max),
             limits.workspace_files_max
         ),
-        (SIGKILL, Processes) => format!(
+        (sandbox::SIGKILL, Processes) => format!(
             "limit of {} child processes and threads",
             limits.processes_max
         ),

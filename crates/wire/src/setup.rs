@@ -47,6 +47,17 @@ pub enum Kind {
 impl Kind {
     /// Every kind, smallest first.
     pub const ALL: [Self; 3] = [Self::Core, Self::Numpy, Self::Full];
+
+    /// The smallest that has what a program imports; `imports` tells whether it imports a module.
+    pub fn for_imports(imports: impl Fn(&str) -> bool) -> Self {
+        if ["PIL", "reportlab", "fpdf"].into_iter().any(&imports) {
+            Self::Full
+        } else if imports("numpy") {
+            Self::Numpy
+        } else {
+            Self::Core
+        }
+    }
 }
 
 /// Where the parts of the Python that runs programs lie on the host.

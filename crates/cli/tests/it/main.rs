@@ -2,6 +2,7 @@
 
 mod bench;
 mod provisioning;
+mod tidy;
 mod words;
 
 use std::process::{Command, Output};

@@ -129,14 +129,7 @@ impl Policy {
 
     /// The smallest kind that has what is imported, of those there are.
     fn kind_for(&self, names: &[String]) -> Kind {
-        let imports = |wanted: &[&str]| names.iter().any(|name| wanted.contains(&name.as_str()));
-        let kind = if imports(&["PIL", "reportlab", "fpdf"]) {
-            Kind::Full
-        } else if imports(&["numpy"]) {
-            Kind::Numpy
-        } else {
-            Kind::Core
-        };
+        let kind = Kind::for_imports(|module| names.iter().any(|name| name == module));
         let fits = |there: &&Kind| **there >= kind;
         self.kinds
             .iter()
