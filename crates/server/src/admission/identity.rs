@@ -66,7 +66,9 @@ impl Identity {
         peer
     }
 
-    fn trusts(&self, address: IpAddr) -> bool {
+    /// Whether an address is a trusted proxy's.
+    pub(crate) fn trusts(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
         self.trusted_proxies
             .iter()
             .any(|net| net.contains(&address))

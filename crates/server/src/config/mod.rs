@@ -122,6 +122,8 @@ pub struct HttpLimits {
     pub answers_bytes_max: usize,
     /// Connections at once.
     pub connections_max: usize,
+    /// Connections of one address at once, but of trusted proxies.
+    pub connections_by_address_max: usize,
     /// Longest wait for the head of a request.
     pub header_max: Duration,
     /// Longest time a body may take to arrive.
@@ -244,6 +246,8 @@ pub fn load(
             bodies_bytes_max: layers.number("bodies_bytes_max", 1024..=1 << 40)?,
             answers_bytes_max: layers.number("answers_bytes_max", 1024..=1 << 40)?,
             connections_max: layers.number("connections_max", 1..=1_000_000)?,
+            connections_by_address_max: layers
+                .number("connections_by_address_max", 1..=1_000_000)?,
             header_max: layers.milliseconds("header_ms_max", 10..=HOUR_MS)?,
             body_max: layers.milliseconds("body_ms_max", 10..=HOUR_MS)?,
             write_stall_max: layers.milliseconds("write_stall_ms_max", 10..=HOUR_MS)?,

@@ -1,6 +1,7 @@
 //! Connections: accepted, bounded in number and in time, and closed in good order.
 
-use std::net::IpAddr;
+use std::io::{Read, Write};
+use std::net::{IpAddr, Shutdown};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,9 +14,10 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tracing::{debug, info, warn};
 
+use super::crowd::Crowd;
 use super::routes::Site;
 use super::stall::Impatient;
-use super::unread::Worded;
+use super::unread::{Unread, Worded};
 
 /// How long accepting rests after it failed: the system is out of descriptors or memory, and trying
 /// on at once would only burn the processor.
@@ -23,6 +25,9 @@ const ACCEPT_REST: Duration = Duration::from_millis(100);
 
 /// Largest head of a request. Bytes; hyper answers 431 beyond it.
 const HEAD_BYTES_MAX: usize = 32 * 1024;
+
+/// Most that is read of what comes on a connection that is turned away. Bytes.
+const UNREAD_BYTES_MAX: usize = 4096;
 
 /// Serves connections until `stop`; then closes idle ones, and waits for the others up to `stop_max`.
 ///
@@ -34,6 +39,7 @@ pub(super) async fn serve(
     stop: impl Future<Output = ()>,
 ) {
     let places = Arc::new(Semaphore::new(site.limits.connections_max));
+    let crowd = Crowd::new(site.limits.connections_by_address_max);
     let (closing, closed) = watch::channel(false);
     let mut tasks = JoinSet::new();
     let mut stop = pin!(stop);
@@ -54,10 +60,17 @@ pub(super) async fn serve(
                 if std::mem::take(&mut refused) {
                     info!("connections are accepted again");
                 }
+                // A proxy's connections are those of many.
+                let is_one = !site.app.identity.trusts(peer.ip());
+                let counted = is_one.then(|| crowd.enter(peer.ip()));
+                if matches!(counted, Some(None)) {
+                    turn_away(stream, &site);
+                    continue;
+                }
                 let serving = connection(stream, peer.ip(), Arc::clone(&site), closed.clone());
                 tasks.spawn(async move {
                     serving.await;
-                    drop(place);
+                    drop((place, counted));
                 });
             }
             Err(error) => {
@@ -79,6 +92,18 @@ pub(super) async fn serve(
         warn!("some connections did not end in time and are dropped");
         tasks.shutdown().await;
     }
+}
+
+/// Says that this is one connection too many, as far as that goes without waiting, and closes it.
+fn turn_away(stream: TcpStream, site: &Site) {
+    let Ok(mut stream) = stream.into_std() else {
+        return;
+    };
+    let answer = site.unread(Unread::TooMany);
+    // What was read by nobody would have the kernel take back the answer. It blocks nowhere.
+    let _read = stream.read(&mut [0; UNREAD_BYTES_MAX]);
+    let _told = stream.write_all(&answer);
+    let _closed = stream.shutdown(Shutdown::Write);
 }
 
 /// Serves one connection to its end.

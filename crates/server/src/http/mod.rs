@@ -5,6 +5,7 @@
 
 mod body;
 mod connections;
+mod crowd;
 mod descriptors;
 mod docs;
 mod page;

@@ -133,20 +133,34 @@ impl Site {
 
     /// The whole answer to what is no request, head and body, as it goes over the wire.
     pub(super) fn unread(&self, unread: Unread) -> Vec<u8> {
-        let (status, message) = match unread {
-            Unread::Malformed => (StatusCode::BAD_REQUEST, "This is no HTTP/1.1 request."),
+        let invalid = ErrorCode::ValidationError;
+        let (status, code, message) = match unread {
+            Unread::Malformed => (
+                StatusCode::BAD_REQUEST,
+                invalid,
+                "This is no HTTP/1.1 request.",
+            ),
             Unread::TooLong => (
                 StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+                invalid,
                 "The head of the request is too long.",
             ),
+            Unread::TooMany => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                ErrorCode::ServerBusy,
+                "Your address has as many connections as one may have. Use them again, or close some.",
+            ),
         };
-        let details = ErrorDetails::new(ErrorCode::ValidationError, message.to_owned());
+        let details = ErrorDetails::new(code, message.to_owned());
         let answer = ErrorAnswer::bare(self.app.clock.now(), details);
         let body = Answer::Error(Box::new(answer)).to_json();
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, JSON);
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
         add_headers(&mut headers);
         let mut wire = format!("HTTP/1.1 {status}\r\n").into_bytes();
         for (name, value) in &headers {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -149,6 +149,56 @@ async fn one_connection_carries_many_requests() {
             .unwrap();
         assert_eq!(read_answer(&mut stream).await.status, 200);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_address_does_not_have_all_connections() {
+    let settings = [
+        ("HOGNOSE_TRUSTED_PROXIES", "127.0.0.3"),
+        ("HOGNOSE_CONNECTIONS_BY_ADDRESS_MAX", "2"),
+    ];
+    let server = Server::start_with(&settings).await;
+    let connect = async |from: [u8; 4]| {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((from, 0).into()).unwrap();
+        socket.connect(server.address).await.unwrap()
+    };
+    let served = async |stream: &mut TcpStream| {
+        let request = post(r#"{"code": "a", "api_key": "k"}"#);
+        stream.write_all(request.as_bytes()).await.unwrap();
+        read_answer(stream).await.status
+    };
+    let (one, other, proxy) = ([127, 0, 0, 1], [127, 0, 0, 2], [127, 0, 0, 3]);
+    let mut taken = [connect(one).await, connect(one).await];
+    for stream in &mut taken {
+        assert_eq!(served(stream).await, 200);
+    }
+    let mut third = connect(one).await;
+    let refused = read_answer(&mut third).await;
+    assert_eq!(refused.status, 503);
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    assert_eq!(refused.json()["error_details"]["type"], "ServerBusy");
+    assert_eq!(third.read(&mut [0]).await.unwrap(), 0, "it is closed");
+    assert_eq!(served(&mut connect(other).await).await, 200);
+    let mut proxied = Vec::new();
+    for _ in 0..5 {
+        proxied.push(connect(proxy).await);
+        assert_eq!(served(proxied.last_mut().unwrap()).await, 200);
+    }
+
+    drop(taken);
+    let again = async {
+        let mut begin = [0; 12];
+        while begin != *b"HTTP/1.1 200" {
+            let mut stream = connect(one).await;
+            // Closed meanwhile, as it may be.
+            let _refused = stream.write_all(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n").await;
+            let _refused = stream.read_exact(&mut begin).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), again)
+        .await
+        .expect("there is room again");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -29,6 +29,8 @@ pub(super) enum Unread {
     Malformed,
     /// It is longer than is read.
     TooLong,
+    /// Whoever sent it has as many connections as one address may.
+    TooMany,
 }
 
 /// A stream that replaces bare answers by what `answer` makes.
