@@ -125,7 +125,7 @@ pub(crate) async fn run(
     }
 
     let ending = match &ended {
-        Some(end) if !timed_out => match unparsable(&unit.job, job.imports, end)? {
+        Some(end) if !timed_out => match said_before_the_program(&unit.job, job.imports, end)? {
             Some(message) => Ending::Unparsable { message },
             None => ending(end),
         },
@@ -262,7 +262,7 @@ fn is_full(own_box: &OwnedFd) -> bool {
 
 /// What the unit said on the job's socket before it closed it: Python's message about a program that cannot be parsed, or
 /// why the unit failed. It closes it before the first byte of user code, so a program cannot speak here.
-fn unparsable(
+fn said_before_the_program(
     job: &UnixStream,
     imports: Imports,
     end: &ProgramEnd,
@@ -521,7 +521,7 @@ mod tests {
             ours.set_nonblocking(true).unwrap();
             theirs.write_all(words).unwrap();
             drop(theirs);
-            unparsable(&ours, imports, &exited(code))
+            said_before_the_program(&ours, imports, &exited(code))
         };
         let listed = Imports::Listed;
         assert_eq!(said(b"", listed, 70).unwrap(), None);
@@ -535,7 +535,10 @@ mod tests {
         }
         let (ours, _open) = UnixStream::pair().unwrap();
         ours.set_nonblocking(true).unwrap();
-        assert_eq!(unparsable(&ours, listed, &exited(0)).unwrap(), None);
+        assert_eq!(
+            said_before_the_program(&ours, listed, &exited(0)).unwrap(),
+            None
+        );
     }
 
     fn exited(code: i32) -> ProgramEnd {

@@ -1,9 +1,9 @@
 //! Who may run what: the HTTP service around the sandbox.
 //!
 //! Modules in reading order: [`mod@execute`] is the spine, one request from words to answer. It asks
-//! `admission` whether the caller may run now and `policy` whether the program may run at all, and
-//! `report` finds the words. `http` puts them on the wire. `app` puts all of it together, from
-//! [`config`].
+//! `admission` whether the caller may run now (callers are told apart by `count_key`, counts kept by `store`) and
+//! `policy` whether the program may run at all, has `runner` run it, and `report` finds the words. `http` puts them
+//! on the wire. `app` puts all of it together, from [`config`].
 #![forbid(unsafe_code)]
 
 mod execute;

@@ -3,6 +3,7 @@
 //! Connections are served by hand, for the deadlines that a plain `axum::serve` does not set: on the
 //! head of a request, on its body, and on an answer left unread.
 
+mod asset;
 mod body;
 mod connections;
 mod crowd;
