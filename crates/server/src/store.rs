@@ -8,34 +8,22 @@
 //! it can (the disk is full, the file system became read-only), and is served again from then on. A
 //! damaged database is neither repaired nor replaced: that is for people to decide.
 
-use std::fs::{DirBuilder, OpenOptions};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+mod open;
+
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, params};
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 
 use crate::count_key::CountKey;
 use crate::telemetry;
 
-/// File of the database, below the data folder.
-const FILE_NAME: &str = "counts.sqlite3";
-
-/// Marks the database as ours ("hogn").
-const APPLICATION_ID: i64 = 0x686f_676e;
-
 /// Layout of the tables below. A database with a later one is left alone.
 const LAYOUT: i64 = 1;
 
-/// How long opening waits for another server to let go, as one that is being replaced will.
-const LOCK_WAIT: Duration = Duration::from_secs(1);
-
-/// Largest the database may become: some ten million callers a day. Pages of 4 KiB; 1 GiB.
-///
-/// Enforced by `SQLite`; beyond it a new caller's request fails with 500 until the day turns.
-const PAGES_MAX: i64 = 262_144;
+/// Most counts of days that are over which are forgotten in one request: a day may have had millions of callers.
+const FORGOTTEN_AT_ONCE_MAX: u32 = 500;
 
 /// Why the counts cannot be kept.
 #[derive(Debug, thiserror::Error)]
@@ -117,7 +105,7 @@ pub(crate) struct Store {
 #[derive(Debug)]
 struct Open {
     connection: Connection,
-    /// The day on which old ones were last forgotten.
+    /// The day on which all old ones were forgotten.
     pruned_on: Option<u64>,
     trouble: Trouble,
 }
@@ -133,69 +121,6 @@ enum Trouble {
 }
 
 impl Store {
-    /// Opens the database below a folder, making both if need be.
-    pub(crate) fn open(data_dir: &Path) -> Result<Self, StoreError> {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(data_dir)
-            .map_err(|source| StoreError::Folder {
-                path: data_dir.to_owned(),
-                source,
-            })?;
-        let path = data_dir.join(FILE_NAME);
-        // Callers' addresses are nobody else's business, even in a folder that others may enter.
-        let made = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&path);
-        made.map_err(|source| StoreError::File {
-            path: path.clone(),
-            source,
-        })?;
-        match Connection::open(&path).and_then(prepare) {
-            Ok(Ok((connection, Found::Counts))) => Ok(Self::over(connection)),
-            Ok(Ok((connection, Found::Nothing))) => {
-                // Nobody is to wonder where the counts went.
-                info!(path = ?path, "no counts yet: {} is new", path.display());
-                Ok(Self::over(connection))
-            }
-            Ok(Err(reason)) => Err(StoreError::Damaged { path, reason }),
-            Err(source) => Err(match source.sqlite_error_code() {
-                Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => {
-                    StoreError::InUse { path }
-                }
-                Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt) => {
-                    StoreError::Damaged {
-                        path,
-                        reason: source.to_string(),
-                    }
-                }
-                _ => StoreError::Open { path, source },
-            }),
-        }
-    }
-
-    /// A store that forgets everything when it is dropped.
-    #[cfg(test)]
-    pub(crate) fn in_memory() -> Result<Self, StoreError> {
-        let failed = |source| StoreError::Open {
-            path: PathBuf::from(":memory:"),
-            source,
-        };
-        let connection = Connection::open_in_memory()
-            .and_then(prepare)
-            .map_err(failed)?;
-        connection
-            .map(|(connection, _)| Self::over(connection))
-            .map_err(|reason| StoreError::Damaged {
-                path: PathBuf::from(":memory:"),
-                reason,
-            })
-    }
-
     const fn over(connection: Connection) -> Self {
         Self {
             open: Mutex::new(Open {
@@ -212,14 +137,20 @@ impl Store {
             if open.pruned_on != Some(day) {
                 // Yesterday stays, and so does the last day that was counted before this one: a
                 // clock that jumps ahead and is set right again has cost nobody a count.
-                let today = day_column(day);
-                open.connection.execute(
-                    "DELETE FROM spent WHERE day < min(
-                         ?1 - 1, (SELECT max(day) FROM spent WHERE day < ?1)
+                let forgotten = open.connection.execute(
+                    "WITH oldest AS (
+                         SELECT min(day) AS day FROM spent WHERE day < min(
+                             ?1 - 1, (SELECT max(day) FROM spent WHERE day < ?1)
+                         )
+                     )
+                     DELETE FROM spent WHERE day = (SELECT day FROM oldest) AND caller IN (
+                         SELECT caller FROM spent WHERE day = (SELECT day FROM oldest) LIMIT ?2
                      )",
-                    [today],
+                    params![day_column(day), FORGOTTEN_AT_ONCE_MAX],
                 )?;
-                open.pruned_on = Some(day);
+                if forgotten == 0 {
+                    open.pruned_on = Some(day);
+                }
             }
             let mut statement = open.connection.prepare_cached(
                 "INSERT INTO spent (day, caller, requests) VALUES (?1, ?2, 1)
@@ -326,84 +257,18 @@ impl Open {
     }
 }
 
-/// What was in a database.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Found {
-    Counts,
-    Nothing,
-}
-
 fn day_column(day: u64) -> i64 {
     i64::try_from(day).unwrap_or(i64::MAX)
-}
-
-/// Makes a fresh database ours, or says why one is not.
-fn prepare(connection: Connection) -> rusqlite::Result<Result<(Connection, Found), String>> {
-    connection.busy_timeout(LOCK_WAIT)?;
-    connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
-    let mode: String =
-        connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
-    connection.pragma_update(None, "synchronous", "NORMAL")?;
-    connection.pragma_update_and_check(None, "max_page_count", PAGES_MAX, |_row| Ok(()))?;
-    if mode != "wal" && mode != "memory" {
-        return Ok(Err(format!("its journal mode stays {mode}")));
-    }
-    let health: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-    if health != "ok" {
-        return Ok(Err(health));
-    }
-    let number = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
-    let tables: i64 =
-        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    let found = match (number("application_id")?, number("user_version")?) {
-        (APPLICATION_ID, LAYOUT) => Found::Counts,
-        (0, 0) if tables == 0 => {
-            connection.execute_batch(&format!(
-                "BEGIN IMMEDIATE;
-             CREATE TABLE spent (
-                 day INTEGER NOT NULL,
-                 caller BLOB NOT NULL,
-                 requests INTEGER NOT NULL,
-                 PRIMARY KEY (day, caller)
-             ) WITHOUT ROWID, STRICT;
-             PRAGMA application_id = {APPLICATION_ID};
-             PRAGMA user_version = {LAYOUT};
-             COMMIT;"
-            ))?;
-            Found::Nothing
-        }
-        (application, layout) => {
-            return Ok(Err(format!("application {application}, layout {layout}")));
-        }
-    };
-    Ok(Ok((connection, found)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::PathBuf;
 
     const DAY: u64 = 19_797;
 
     fn caller(text: &str) -> CountKey {
         CountKey::of(text.parse().unwrap())
-    }
-
-    /// A folder of its own, gone with the test.
-    struct Folder(PathBuf);
-
-    impl Folder {
-        fn new(name: &str) -> Self {
-            let unique = format!("hognose-store-{name}-{}", std::process::id());
-            Self(std::env::temp_dir().join(unique))
-        }
-    }
-
-    impl Drop for Folder {
-        fn drop(&mut self) {
-            std::fs::remove_dir_all(&self.0).unwrap();
-        }
     }
 
     #[test]
@@ -442,10 +307,10 @@ mod tests {
 
     #[test]
     fn counts_outlive_the_process_and_old_days_are_forgotten() {
-        let folder = Folder::new("outlive");
-        let one = caller("2001:db8::1");
-        Store::open(&folder.0).unwrap().spend(one, DAY, 9).unwrap();
-        let store = Store::open(&folder.0).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let (folder, one) = (folder.path().join("new"), caller("2001:db8::1"));
+        Store::open(&folder).unwrap().spend(one, DAY, 9).unwrap();
+        let store = Store::open(&folder).unwrap();
         assert_eq!(store.spent(one, DAY).unwrap(), 1);
         store.spend(one, DAY + 1, 9).unwrap();
         assert_eq!(store.spent(one, DAY).unwrap(), 1);
@@ -454,11 +319,32 @@ mod tests {
     }
 
     #[test]
+    fn a_day_of_many_callers_is_forgotten_little_by_little() {
+        let store = Store::in_memory().unwrap();
+        let counts = || -> i64 {
+            let open = store.open.lock().unwrap();
+            let count = "SELECT count(*) FROM spent";
+            open.connection
+                .query_row(count, [], |row| row.get(0))
+                .unwrap()
+        };
+        for number in 0..1200_u32 {
+            let one = std::net::Ipv4Addr::from(number);
+            store.spend(CountKey::of(one.into()), DAY, 9).unwrap();
+        }
+        store.spend(caller("192.0.2.1"), DAY + 1, 9).unwrap();
+        for left in [700, 200, 0, 0] {
+            store.spend(caller("192.0.2.1"), DAY + 2, 9).unwrap();
+            assert_eq!(counts(), left + 2);
+        }
+    }
+
+    #[test]
     fn a_day_ahead_does_not_end_the_days_before_it() {
-        let folder = Folder::new("ahead");
+        let folder = tempfile::tempdir().unwrap();
         let one = caller("192.0.2.1");
         let day = |days: u64, expected: u32| {
-            let store = Store::open(&folder.0).unwrap();
+            let store = Store::open(folder.path()).unwrap();
             let spent = store.spend(one, DAY + days, 9).unwrap();
             assert_eq!(spent, Spent::Counted { today: expected });
         };
@@ -469,15 +355,15 @@ mod tests {
         for days in 1..5 {
             day(days, 1);
         }
-        let store = Store::open(&folder.0).unwrap();
+        let store = Store::open(folder.path()).unwrap();
         let left = |days| store.spent(one, DAY + days).unwrap();
         assert_eq!([0, 1, 2, 3, 4, 365].map(left), [0, 0, 0, 1, 1, 1]);
     }
 
     #[test]
     fn what_cannot_be_written_is_an_error_until_it_can() {
-        let folder = Folder::new("read-only");
-        let store = Store::open(&folder.0).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
         let one = caller("192.0.2.1");
         store.spend(one, DAY, 9).unwrap();
         let read_only = |on: bool| {
@@ -525,82 +411,26 @@ mod tests {
 
     #[test]
     fn a_killed_process_loses_nothing() {
-        let (folder, copy) = (Folder::new("killed"), Folder::new("left"));
-        let store = Store::open(&folder.0).unwrap();
+        let [folder, copy] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+        let store = Store::open(folder.path()).unwrap();
         for _ in 0..3 {
             store.spend(caller("192.0.2.1"), DAY, 9).unwrap();
         }
         // What the kernel has been given by now is what a kill leaves behind.
-        std::fs::create_dir_all(&copy.0).unwrap();
-        for file in std::fs::read_dir(&folder.0).unwrap() {
+        for file in std::fs::read_dir(folder.path()).unwrap() {
             let file = file.unwrap();
-            std::fs::copy(file.path(), copy.0.join(file.file_name())).unwrap();
+            std::fs::copy(file.path(), copy.path().join(file.file_name())).unwrap();
         }
-        let found = Store::open(&copy.0).unwrap();
+        let found = Store::open(copy.path()).unwrap();
         assert_eq!(found.spent(caller("192.0.2.1"), DAY).unwrap(), 3);
-    }
-
-    #[test]
-    fn a_second_server_on_the_same_folder_is_told_so() {
-        let folder = Folder::new("second");
-        let first = Store::open(&folder.0).unwrap();
-        let second = Store::open(&folder.0);
-        assert!(
-            matches!(second, Err(StoreError::InUse { .. })),
-            "{second:?}"
-        );
-        drop(first);
-        Store::open(&folder.0).unwrap();
-    }
-
-    #[test]
-    fn a_damaged_or_foreign_database_is_refused_and_left_alone() {
-        let folder = Folder::new("damaged");
-        std::fs::create_dir_all(&folder.0).unwrap();
-        let path = folder.0.join(FILE_NAME);
-        std::fs::write(&path, [b'x'; 5000]).unwrap();
-        let opened = Store::open(&folder.0);
-        assert!(
-            matches!(opened, Err(StoreError::Damaged { .. })),
-            "{opened:?}"
-        );
-        assert_eq!(std::fs::read(&path).unwrap(), [b'x'; 5000]);
-
-        // Cut off in the middle, with more than a page of it left.
-        std::fs::remove_file(&path).unwrap();
-        let store = Store::open(&folder.0).unwrap();
-        for number in 0..2000_u32 {
-            let one = std::net::Ipv4Addr::from(number);
-            store.spend(CountKey::of(one.into()), DAY, 9).unwrap();
-        }
-        drop(store);
-        let whole = std::fs::read(&path).unwrap();
-        let cut = &whole[..whole.len() / 2];
-        std::fs::write(&path, cut).unwrap();
-        let opened = Store::open(&folder.0);
-        assert!(
-            matches!(opened, Err(StoreError::Damaged { .. })),
-            "{opened:?}"
-        );
-        assert_eq!(std::fs::read(&path).unwrap(), cut);
-
-        std::fs::remove_file(&path).unwrap();
-        let foreign = Connection::open(&path).unwrap();
-        foreign.execute_batch("CREATE TABLE other (x)").unwrap();
-        drop(foreign);
-        let opened = Store::open(&folder.0);
-        assert!(
-            matches!(opened, Err(StoreError::Damaged { .. })),
-            "{opened:?}"
-        );
     }
 
     /// Not a promise but a measurement; 14 us in a release build.
     #[test]
     #[ignore = "a measurement"]
     fn latency_of_a_read_and_a_spend_on_disk() {
-        let folder = Folder::new("latency");
-        let store = Store::open(&folder.0).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
         let started = std::time::Instant::now();
         for _ in 0..20_000 {
             store.spent(caller("192.0.2.1"), DAY).unwrap();
