@@ -157,41 +157,10 @@ pub fn load(
             .push("the admin key is short enough to be guessed; take a long random one".to_owned());
     }
 
-    let public = RoleLimits {
-        code_characters_max: layers.number("code_characters_max", 1..=CODE_CHARACTERS_MAX)?,
-        wall_max: layers.milliseconds("wall_ms_max", 10..=HOUR_MS)?,
-    };
-    let admin = RoleLimits {
-        code_characters_max: layers.number("admin_code_characters_max", 1..=CODE_CHARACTERS_MAX)?,
-        wall_max: layers.milliseconds("admin_wall_ms_max", 10..=HOUR_MS)?,
-    };
+    let public = role(&layers, "code_characters_max", "wall_ms_max")?;
+    let admin = role(&layers, "admin_code_characters_max", "admin_wall_ms_max")?;
     let concurrent_max = layers.number("concurrent_max", 1..=1000)?;
-    let pool_core = layers.number("pool_core", 0..=1000)?;
-    let pool_core_set = Some(pool_core).filter(|units| *units > 0);
-    let cpu_seconds = layers.number("cpu_seconds_max", 0..=HOUR_MS / 1000)?;
-    let cpu_seconds_set = Some(cpu_seconds).filter(|seconds| *seconds > 0);
-    let limits = Limits {
-        memory_bytes_max: layers.number("memory_bytes_max", 64 << 20..=1 << 40)?,
-        processes_max: layers.number("processes_max", 0..=10_000)?,
-        workspace_bytes_max: layers.number("workspace_bytes_max", 1 << 20..=1 << 40)?,
-        workspace_files_max: layers.number("workspace_files_max", 16..=10_000_000)?,
-        cpu_seconds_max: cpu_seconds_set
-            .unwrap_or_else(|| cpu_seconds_max(public.wall_max.max(admin.wall_max))),
-    };
-    let isolation = Isolation {
-        tier: tier(&layers, "isolation", Some("auto"))?,
-        min: tier(&layers, "isolation_min", None)?.unwrap_or(Tier::Landlock),
-    };
-    if isolation.candidates().next().is_none() {
-        let least = isolation.min.name();
-        let wanted = format!("no weaker than isolation_min, which is {least}");
-        return Err(layers.refuse("isolation", wanted));
-    }
-    let imports_allowed = layers.list("imports_allowed", "top-level module names", module_name)?;
-    if imports_allowed.iter().map(String::len).sum::<usize>() > IMPORTS_BYTES_MAX {
-        let wanted = format!("at most {IMPORTS_BYTES_MAX} bytes of module names");
-        return Err(layers.refuse("imports_allowed", wanted));
-    }
+    let (limits, cpu_follows_wall) = limits(&layers, public.wall_max.max(admin.wall_max))?;
     let data_dir = match layers.path("data_dir")? {
         Some(path) => path,
         None => default_data_dir(&environment)?,
@@ -220,11 +189,11 @@ pub fn load(
         admin,
         attachments_max: layers.number("attachments_max", 0..=64)?,
         attachment_bytes_max: layers.number("attachment_bytes_max", 1..=1 << 30)?,
-        imports_allowed,
-        isolation,
+        imports_allowed: imports_allowed(&layers)?,
+        isolation: isolation(&layers)?,
         runsc: layers.path("runsc")?,
         limits,
-        cpu_follows_wall: cpu_seconds_set.is_none(),
+        cpu_follows_wall,
         output_bytes_max: layers.number("output_bytes_max", 1024..=1 << 30)?,
         collect: CollectLimits {
             file_bytes_max: layers.number("return_file_bytes_max", 0..=1 << 30)?,
@@ -232,30 +201,85 @@ pub fn load(
             names_max: layers.number("return_names_max", 0..=10_000)?,
         },
         usage_in_answers: layers.truth("usage_in_answers")?,
-        pool: PoolSettings {
-            core: pool_core_set.unwrap_or(POOL_CORE_MIN),
-            core_with_running: match pool_core_set {
-                Some(_) => 0,
-                None => concurrent_max.min(POOL_CORE_MAX),
-            },
-            numpy: layers.number("pool_numpy", 0..=1000)?,
-            full: layers.number("pool_full", 0..=1000)?,
-        },
-        http: HttpLimits {
-            body_bytes_max: layers.number("body_bytes_max", 1024..=1 << 30)?,
-            bodies_bytes_max: layers.number("bodies_bytes_max", 1024..=1 << 40)?,
-            answers_bytes_max: layers.number("answers_bytes_max", 1024..=1 << 40)?,
-            connections_max: layers.number("connections_max", 1..=1_000_000)?,
-            connections_by_address_max: layers
-                .number("connections_by_address_max", 1..=1_000_000)?,
-            header_max: layers.milliseconds("header_ms_max", 10..=HOUR_MS)?,
-            body_max: layers.milliseconds("body_ms_max", 10..=HOUR_MS)?,
-            write_stall_max: layers.milliseconds("write_stall_ms_max", 10..=HOUR_MS)?,
-        },
+        pool: pool(&layers, concurrent_max)?,
+        http: http(&layers)?,
         remarks,
     };
     config.remarks.extend(contradictions::of(&config));
     Ok(config)
+}
+
+fn role(layers: &Layers, code: &str, wall: &str) -> Result<RoleLimits, ConfigError> {
+    Ok(RoleLimits {
+        code_characters_max: layers.number(code, 1..=CODE_CHARACTERS_MAX)?,
+        wall_max: layers.milliseconds(wall, 10..=HOUR_MS)?,
+    })
+}
+
+/// What the jail enforces, and whether the limit on processor time follows from the longest run.
+fn limits(layers: &Layers, wall_max: Duration) -> Result<(Limits, bool), ConfigError> {
+    let cpu_seconds = layers.number("cpu_seconds_max", 0..=HOUR_MS / 1000)?;
+    let follows_wall = cpu_seconds == 0;
+    let limits = Limits {
+        memory_bytes_max: layers.number("memory_bytes_max", 64 << 20..=1 << 40)?,
+        processes_max: layers.number("processes_max", 0..=10_000)?,
+        workspace_bytes_max: layers.number("workspace_bytes_max", 1 << 20..=1 << 40)?,
+        workspace_files_max: layers.number("workspace_files_max", 16..=10_000_000)?,
+        cpu_seconds_max: if follows_wall {
+            cpu_seconds_max(wall_max)
+        } else {
+            cpu_seconds
+        },
+    };
+    Ok((limits, follows_wall))
+}
+
+fn isolation(layers: &Layers) -> Result<Isolation, ConfigError> {
+    let isolation = Isolation {
+        tier: tier(layers, "isolation", Some("auto"))?,
+        min: tier(layers, "isolation_min", None)?.unwrap_or(Tier::Landlock),
+    };
+    if isolation.candidates().next().is_none() {
+        let least = isolation.min.name();
+        let wanted = format!("no weaker than isolation_min, which is {least}");
+        return Err(layers.refuse("isolation", wanted));
+    }
+    Ok(isolation)
+}
+
+fn imports_allowed(layers: &Layers) -> Result<Vec<String>, ConfigError> {
+    let modules = layers.list("imports_allowed", "top-level module names", module_name)?;
+    if modules.iter().map(String::len).sum::<usize>() > IMPORTS_BYTES_MAX {
+        let wanted = format!("at most {IMPORTS_BYTES_MAX} bytes of module names");
+        return Err(layers.refuse("imports_allowed", wanted));
+    }
+    Ok(modules)
+}
+
+fn pool(layers: &Layers, concurrent_max: usize) -> Result<PoolSettings, ConfigError> {
+    let core = Some(layers.number("pool_core", 0..=1000)?).filter(|units| *units > 0);
+    Ok(PoolSettings {
+        core: core.unwrap_or(POOL_CORE_MIN),
+        core_with_running: match core {
+            Some(_) => 0,
+            None => concurrent_max.min(POOL_CORE_MAX),
+        },
+        numpy: layers.number("pool_numpy", 0..=1000)?,
+        full: layers.number("pool_full", 0..=1000)?,
+    })
+}
+
+fn http(layers: &Layers) -> Result<HttpLimits, ConfigError> {
+    Ok(HttpLimits {
+        body_bytes_max: layers.number("body_bytes_max", 1024..=1 << 30)?,
+        bodies_bytes_max: layers.number("bodies_bytes_max", 1024..=1 << 40)?,
+        answers_bytes_max: layers.number("answers_bytes_max", 1024..=1 << 40)?,
+        connections_max: layers.number("connections_max", 1..=1_000_000)?,
+        connections_by_address_max: layers.number("connections_by_address_max", 1..=1_000_000)?,
+        header_max: layers.milliseconds("header_ms_max", 10..=HOUR_MS)?,
+        body_max: layers.milliseconds("body_ms_max", 10..=HOUR_MS)?,
+        write_stall_max: layers.milliseconds("write_stall_ms_max", 10..=HOUR_MS)?,
+    })
 }
 
 impl Config {
