@@ -1,7 +1,8 @@
 //! The loop: hear, do, tell. It never waits for anything but the next event.
 
+mod births;
+mod deaths;
 mod groups;
-mod lives;
 mod looks;
 mod sandboxed;
 mod warmth;
