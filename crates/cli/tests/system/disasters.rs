@@ -239,7 +239,9 @@ fn a_keeper_without_room_for_processes_waits_for_it() {
         log.contains("Resource temporarily unavailable")
             .then_some(())
     });
-    assert_eq!(server.health().status, 503, "no program can run");
+    wait_for("a health that says so", GONE_MAX, || {
+        (server.health().status == 503).then_some(())
+    });
     // A zygote that dies now cannot be replaced either.
     zygote.signal(Signal::KILL);
     wait_for("the reason", GONE_MAX, || {
