@@ -60,6 +60,50 @@ fn requests_to_a_server_in_a_container_leave_nothing_behind() {
     }
 }
 
+/// The kernel keeps them as long as it has memory, and counts them for nobody when the run's cgroup is gone.
+#[test]
+fn names_looked_up_in_vain_are_forgotten_with_their_run() {
+    const LOOK: &str = "
+import os, time
+library = os.path.dirname(os.__file__)
+end, count = time.monotonic() + 4, 0
+while time.monotonic() < end:
+    count += 1
+    os.path.lexists(f'{library}/{count:0200}')
+print(count)
+";
+    const LEFT_MAX: u64 = 32 << 20;
+    let _machine = machine();
+    let server = Server::start(User::Ourselves, &[]);
+    if !server.log().contains("cgroup v") {
+        let name = "names_looked_up_in_vain_are_forgotten_with_their_run";
+        skip(name, "no cgroup counts the memory of a run here");
+        return server.stop();
+    }
+    let before = reclaimable_bytes();
+    let answer = server.run(LOOK);
+    assert_eq!(answer.status, 200, "{}", answer.json());
+    let held = reclaimable_bytes().saturating_sub(before);
+    wait_for("the kernel to forget them", GONE_MAX, || {
+        (reclaimable_bytes() <= before + LEFT_MAX).then_some(())
+    });
+    println!("{held} bytes were held");
+    server.stop();
+}
+
+/// What the kernel remembers of files and names, and gives up when it needs the memory.
+fn reclaimable_bytes() -> u64 {
+    let text = std::fs::read_to_string("/proc/meminfo").expect("there is /proc");
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("SReclaimable:"));
+    let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
+    kibibytes
+        .and_then(|text| text.parse::<u64>().ok())
+        .expect("Linux tells")
+        * 1024
+}
+
 fn many_requests(user: User, requests: usize) {
     let _machine = machine();
     let server = Server::start(user, &[("concurrent_max", "20"), ("pool_core", "5")]);

@@ -147,13 +147,18 @@ impl Cgroups {
         Leaf::make(self.version, &folders, self.limits)
     }
 
-    /// Takes back the leaf of a run whose every process is dead.
-    pub fn give_back(&mut self, mut leaf: Leaf) {
+    /// Takes back the leaf of a run whose every process is dead. One that takes time to be removed is returned,
+    /// for [`Leaf::forget_and_remove`].
+    #[must_use]
+    pub fn give_back(&mut self, mut leaf: Leaf) -> Option<Leaf> {
         if self.free.len() < SPARE_MAX && leaf.serves_again() {
             self.free.push(leaf);
+        } else if leaf.is_remembered() {
+            return Some(leaf);
         } else {
             leaf.remove();
         }
+        None
     }
 
     /// Removes every folder, and leaves all else as it was. All processes in them must be dead.

@@ -95,8 +95,8 @@ impl Keeper {
             Ok((unit, to_order)) => (Unit { leaf, ..unit }, to_order),
             Err(error) => {
                 self.users.give_back(id);
-                if let (Some(cgroups), Some(leaf)) = (&mut self.cgroups, leaf) {
-                    cgroups.give_back(leaf);
+                if let Some(leaf) = leaf {
+                    self.give_back(leaf);
                 }
                 return Err(error);
             }

@@ -1,5 +1,6 @@
 //! How a unit ends: its program, all that is left of the run, and what was counted of it.
 
+use std::io;
 use std::time::Instant;
 
 use wire::{Exit, FromKeeper, Over, Tally, UnitId};
@@ -10,6 +11,7 @@ use super::super::zygotes::{self};
 use super::super::{home, reap_all};
 use super::{Keeper, ServerGone, forget};
 use crate::sys::{self, Side};
+use crate::walls::cgroup::Leaf;
 
 /// Which percentage of the limit a program has at least used that the kernel killed for its processor time:
 /// the kernel decides by its clock's ticks, and tells what it measured. An eighth too little was seen on a
@@ -129,8 +131,8 @@ impl Keeper {
         } else {
             self.remove_files(id);
         }
-        if let (Some(cgroups), Some(leaf)) = (&mut self.cgroups, leaf) {
-            cgroups.give_back(leaf);
+        if let Some(leaf) = leaf {
+            self.give_back(leaf);
         }
         if !ended {
             // It had no job yet, or its zygote is gone.
@@ -193,6 +195,25 @@ impl Keeper {
         Ok(())
     }
 
+    /// Keeps a dead unit's cgroup for the next, or removes it.
+    pub(super) fn give_back(&mut self, leaf: Leaf) {
+        let takes_time = self.cgroups.as_mut().and_then(|all| all.give_back(leaf));
+        if let Some(leaf) = takes_time
+            && self.aside(|| leaf.forget_and_remove()).is_err()
+        {
+            leaf.remove();
+        }
+    }
+
+    /// Has a process of its own do what takes time.
+    fn aside(&self, work: impl FnOnce()) -> io::Result<()> {
+        if let Side::Child = sys::clone_process(self.proof, 0)? {
+            work();
+            sys::exit_now(0)
+        }
+        Ok(())
+    }
+
     /// Removes the files of a dead unit from the host.
     pub(super) fn remove_files(&self, id: UnitId) {
         let Ground::Landlock(home) = &self.ground else {
@@ -202,9 +223,8 @@ impl Keeper {
             return;
         }
         // What is left is removed at the end.
-        if let Ok(Side::Child) = sys::clone_process(self.proof, 0) {
+        let _left = self.aside(|| {
             home.remove_box(id, usize::MAX);
-            sys::exit_now(0)
-        }
+        });
     }
 }

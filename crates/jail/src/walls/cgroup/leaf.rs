@@ -29,6 +29,7 @@ pub(super) enum Version {
 /// One run's cgroup. Its files stay open: a leaf serves many runs, one after the other.
 #[derive(Debug)]
 pub struct Leaf {
+    version: Version,
     folders: Vec<(&'static str, PathBuf)>,
     /// The files to which a process of one thread writes `0` to join.
     doors: Vec<File>,
@@ -109,6 +110,7 @@ impl Leaf {
             .map(|(_, folder)| OpenOptions::new().write(true).open(folder.join(door)))
             .collect::<io::Result<_>>()?;
         Ok(Self {
+            version,
             kills_before: killed(&kills),
             folders,
             doors,
@@ -194,7 +196,36 @@ impl Leaf {
         !self.is_worn() && self.forget_peak().is_ok()
     }
 
-    pub(super) fn remove(&self) {
+    /// Whether the kernel remembers so much for a run whose every process is dead (names of files, mostly) that it
+    /// has to be told to forget: once the leaf is gone, nobody is charged for it.
+    pub(super) fn is_remembered(&self) -> bool {
+        let Some((_, memory)) = self.folders.first() else {
+            return false;
+        };
+        let bytes = match self.version {
+            Version::V1 => number_in(&memory.join("memory.kmem.usage_in_bytes")),
+            Version::V2 => {
+                let counts = fs::read_to_string(memory.join("memory.stat"));
+                counts.ok().map(|text| count(&text, "slab_reclaimable "))
+            }
+        };
+        bytes.is_some_and(|bytes| bytes > LEFTOVER_BYTES_MAX)
+    }
+
+    /// Has the kernel forget what it can of an empty leaf, and removes it. Takes a second for 450 MiB of names.
+    pub fn forget_and_remove(&self) {
+        if let Some((_, memory)) = self.folders.first() {
+            // Whatever is left stays as it would have without this.
+            let _forgotten = match self.version {
+                Version::V1 => fs::write(memory.join("memory.force_empty"), "0"),
+                Version::V2 => fs::write(memory.join("memory.reclaim"), read(&self.usage).trim()),
+            };
+        }
+        self.remove();
+    }
+
+    /// Removes it. One that is not empty yet goes with the whole tree at the end.
+    pub fn remove(&self) {
         remove(&self.folders);
     }
 }
@@ -264,7 +295,6 @@ fn optional(result: io::Result<()>) -> io::Result<()> {
     }
 }
 
-/// A leaf that is not empty yet goes with the whole tree at the end.
 fn remove(folders: &[(&'static str, PathBuf)]) {
     for (_, folder) in folders {
         drop(fs::remove_dir(folder));
@@ -298,6 +328,10 @@ fn read(file: &File) -> String {
 /// The number that a file of the kernel's holds.
 fn number(file: &File) -> Option<u64> {
     read(file).trim().parse().ok()
+}
+
+fn number_in(path: &Path) -> Option<u64> {
+    number(&File::open(path).ok()?)
 }
 
 /// The number after `name` in a file of many; 0 if it is not there.
@@ -380,6 +414,41 @@ mod tests {
             !leaf.serves_again(),
             "the next run's peak could not be told"
         );
+    }
+
+    #[test]
+    fn what_is_remembered_of_a_run_is_forgotten_before_its_leaf_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let leaf = leaf(folder.path(), &QUIET);
+        let put = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+        assert!(!leaf.is_remembered(), "it is not counted");
+        put(
+            "memory.kmem.usage_in_bytes",
+            &LEFTOVER_BYTES_MAX.to_string(),
+        );
+        assert!(!leaf.is_remembered());
+        put(
+            "memory.kmem.usage_in_bytes",
+            &(LEFTOVER_BYTES_MAX + 1).to_string(),
+        );
+        assert!(leaf.is_remembered());
+        leaf.forget_and_remove();
+        let asked = |name| fs::read_to_string(folder.path().join(name)).unwrap();
+        assert_eq!(asked("memory.force_empty"), "0");
+
+        put("memory.reclaim", "");
+        let counted = format!(
+            "slab_unreclaimable 5\nslab_reclaimable {}\n",
+            LEFTOVER_BYTES_MAX + 1
+        );
+        put("memory.stat", &counted);
+        let leaf = Leaf {
+            version: Version::V2,
+            ..leaf
+        };
+        assert!(leaf.is_remembered());
+        leaf.forget_and_remove();
+        assert_eq!(asked("memory.reclaim"), "4096", "all that is charged");
     }
 
     #[test]
