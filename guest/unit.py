@@ -37,6 +37,9 @@ from types import ModuleType, SimpleNamespace
 
 import guard
 
+# The functions below look their names up here, whatever a program does to `builtins`.
+__builtins__ = dict(builtins.__dict__)
+
 SCRIPT = "your_script.py"
 
 VERSION = 1
@@ -54,6 +57,8 @@ WORK = "/box/work"
 
 # Exit codes of our own trouble, which the server tells from a program's by what we say on the job's socket.
 EXIT_UNPARSABLE = 1
+# What CPython exits with when an exception ended the program.
+EXIT_RAISED = 1
 EXIT_NO_JOB = 70
 # How long a unit waits for a job before it rehearses. Milliseconds.
 REHEARSAL_PAUSE_MS = 30
@@ -81,6 +86,12 @@ _main_thread = threading.main_thread()
 _count_thread_endings = functools.partial(threading._threading_atexits.__len__)
 _display = sys.__excepthook__
 _unraisable = sys.__unraisablehook__
+# What an exception has, and not what a class of the program's says that it has.
+_traceback_of, _put_traceback = BaseException.__traceback__.__get__, BaseException.__traceback__.__set__
+_cause_of, _context_of = BaseException.__cause__.__get__, BaseException.__context__.__get__
+_group_type = getattr(builtins, "BaseExceptionGroup", ())
+_members_of = _group_type and _group_type.exceptions.__get__
+_number_of = int.__index__
 _missing = object()
 _loader_type = importlib.machinery.SourceFileLoader
 _only_ast = 0x0400  # ast.PyCF_ONLY_AST, without the import
@@ -96,6 +107,12 @@ flush_c_streams = None
 seed_numpy = None
 
 
+# Let go of when a program has used up its memory, so that there is some to tell of it: where a limit counts what is
+# mapped, the interpreter needs room for one more of its arenas. No page of it is ever written to.
+_reserve = bytes(5 << 18)
+# The streams that units begin with.
+_streams = ()
+
 # What every unit of a zygote has from it: the libraries' folders, and the fence of a public program.
 _libraries = _raise_fence = None
 # The program's text, for whom tracebacks ask if its file is gone, as from another folder.
@@ -108,13 +125,14 @@ _seed = functools.partial(super(random.Random, random._inst).seed)
 
 def prepare(imports_allowed, job_fd):
     """Does once, in the zygote, what is the same for every unit: each page that a fork does not write is shared."""
-    global _libraries, _raise_fence, _wait_for_job
+    global _libraries, _raise_fence, _streams, _wait_for_job
     poll = select.poll()
     poll.register(job_fd, select.POLLIN)
     poll.poll(0)
     _wait_for_job = functools.partial(poll.poll)
     random.seed()
     _open_streams()
+    _streams = sys.stdout, sys.stderr
     tempfile._name_sequence = None
     uuid._node = None
     uuid._last_timestamp = None
@@ -197,9 +215,18 @@ def run(job_fd):
             except BaseException as error:
                 failure = error
         interrupted = type(failure) is KeyboardInterrupt
+        try:
+            _set_trace(None)
+            _set_profile(None)
+        except BaseException:
+            pass  # A function that raises where it is told of a call is told of no other.
         if failure is not None:
+            status = EXIT_RAISED  # Whatever comes of telling why.
             program = None
-            status = _report(failure)
+            try:
+                status = _report(failure)
+            except BaseException:
+                _report_plainly(failure)
             failure = None
         program = None
         status = _end(status, *before)
@@ -209,6 +236,8 @@ def run(job_fd):
     except BaseException as error:
         if status == EXIT_NO_JOB:
             _write(job_fd, f"F{type(error).__name__}: {error}".encode("utf-8", "replace"))
+        else:
+            _save_output()
     finally:
         _exit(status & 0xFF)
 
@@ -405,10 +434,14 @@ def _unparsable(text):
 
 def _report(failure):
     """Does for an uncaught exception what `PyErr_Print` does, and says the exit code."""
-    if isinstance(failure, SystemExit):
+    global _reserve
+    kind = type(failure)
+    if issubclass(kind, MemoryError):
+        _reserve = None
+    if issubclass(kind, SystemExit):
         return _exit_code(failure)
     _strip(failure)
-    kind, trace = type(failure), failure.__traceback__
+    trace = _traceback_of(failure)
     sys.last_type, sys.last_value, sys.last_traceback = kind, failure, trace
     if sys.version_info >= (3, 12):
         sys.last_exc = failure
@@ -416,31 +449,48 @@ def _report(failure):
     if hook is _missing:
         _say("sys.excepthook is missing\n")
         _display(kind, failure, trace)
-        return 1
+        return EXIT_RAISED
     trouble = None
     try:
         hook(kind, failure, trace)
     except BaseException as error:
         trouble = error
     if trouble is not None:
-        if isinstance(trouble, SystemExit):
+        if issubclass(type(trouble), SystemExit):
             return _exit_code(trouble)
         _strip(trouble)
         _say("Error in sys.excepthook:\n")
-        _display(type(trouble), trouble, trouble.__traceback__)
+        _display(type(trouble), trouble, _traceback_of(trouble))
         _say("\nOriginal exception was:\n")
         _display(kind, failure, trace)
-    return 1
+    return EXIT_RAISED
+
+
+def _report_plainly(failure):
+    """The same with the least that can fail, as where there is no memory, or an audit hook of the program's raises."""
+    global _reserve
+    _reserve = None
+    try:
+        trace = _traceback_of(failure)
+        # The first frame is `run`.
+        _put_traceback(failure, trace and trace.tb_next)
+        _display(type(failure), failure, None)
+    except BaseException:
+        pass
 
 
 def _exit_code(request):
     """The exit code that a `SystemExit` asks for; anything but a number or `None` is a message and 1."""
-    code = getattr(request, "code", None)
+    try:
+        code = request.code
+    except BaseException:
+        code = request
     if code is None:
         return 0
-    if isinstance(code, int):
+    if issubclass(type(code), int):
+        number = _number_of(code)
         # A C `long` cut to `int`; what does not fit a `long` is -1.
-        return int(code) & 0xFF if -(1 << 63) <= code < 1 << 63 else 0xFF
+        return number & 0xFF if -(1 << 63) <= number < 1 << 63 else 0xFF
     try:
         sys.stderr.write(str(code))
     except BaseException:
@@ -458,11 +508,11 @@ def _strip(failure):
         if error is None or id(error) in seen:
             continue
         seen.add(id(error))
-        trace = error.__traceback__
+        whole = trace = _traceback_of(error)
         while trace is not None and trace.tb_frame.f_code.co_filename in _OURS:
             trace = trace.tb_next
-        if trace is not error.__traceback__:
-            error.__traceback__ = trace
+        if trace is not whole:
+            _put_traceback(error, trace)
         while trace is not None:
             after = trace.tb_next
             while after is not None and after.tb_frame.f_code.co_filename in _OURS:
@@ -470,9 +520,10 @@ def _strip(failure):
             if after is not trace.tb_next:
                 trace.tb_next = after
             trace = after
-        waiting.append(error.__cause__)
-        waiting.append(error.__context__)
-        waiting.extend(getattr(error, "exceptions", None) or ())
+        waiting.append(_cause_of(error))
+        waiting.append(_context_of(error))
+        if issubclass(type(error), _group_type):
+            waiting.extend(_members_of(error))
 
 
 def _say(text):
@@ -487,8 +538,6 @@ def _say(text):
 
 def _end(status, modules_before, names_before):
     """Ends the run as CPython ends a script, up to where it would take the interpreter apart."""
-    _set_trace(None)
-    _set_profile(None)
     if _find_in_sys("unraisablehook") is _unraisable:
         _names_of_sys["unraisablehook"] = _show_unraisable
     if _count_threads() or _count_thread_endings() > _thread_endings:
@@ -496,14 +545,31 @@ def _end(status, modules_before, names_before):
             threading._shutdown()
         except BaseException as error:
             _ignore(error, threading)
-    _run_at_exit()
+    try:
+        _run_at_exit()
+    except BaseException:
+        pass  # Its own troubles it tells itself. This is a signal's.
     flushed = _flush_streams()
-    _clear_program(modules_before, names_before)
+    try:
+        _clear_program(modules_before, names_before)
+    except BaseException:
+        pass
     # Again, for what destructors printed; a trouble is told once.
     flushed = flushed and _flush_streams()
+    if _find_in_sys("stdout") is not _streams[0]:
+        _save_output()
     if flush_c_streams is not None:
         flush_c_streams(None)
     return status if flushed else EXIT_UNFLUSHED
+
+
+def _save_output():
+    """Writes what the program printed and then lost, or where it took apart what ends it."""
+    for stream in _streams:
+        try:
+            stream.flush()
+        except BaseException:
+            pass
 
 
 def _flush_streams():
@@ -537,7 +603,7 @@ def _clear_program(modules_before, names_before):
         for name in ("last_type", "last_value", "last_traceback", "last_exc"):
             if name in _names_of_sys:
                 _names_of_sys[name] = None
-    sys.stdin, sys.stdout, sys.stderr = sys.__stdin__, sys.__stdout__, sys.__stderr__
+    sys.stdin, sys.stdout, sys.stderr = map(_find_in_sys, ("__stdin__", "__stdout__", "__stderr__"))
     names = ["__main__"]
     if len(_modules) > modules_before:
         names += _program_modules(len(_modules) - modules_before)
@@ -549,8 +615,14 @@ def _clear_program(modules_before, names_before):
 def _program_modules(count):
     """Of the modules that were imported last, those that are no library's."""
     latest = itertools.islice(reversed(_modules), count)
-    file_of = {name: str(getattr(_modules[name], "__file__", None) or "") for name in latest}
-    return [name for name, file in file_of.items() if not file.startswith(_libraries)]
+    return [name for name in tuple(latest) if not _file_of(_modules[name]).startswith(_libraries)]
+
+
+def _file_of(module):
+    try:
+        return str(getattr(module, "__file__", None) or "")
+    except BaseException:
+        return ""  # It is a program's: those of libraries have theirs.
 
 
 def _collect_young():
@@ -572,7 +644,7 @@ def _show_unraisable(arguments):
     """The default hook without our own frames: what runs at the end is called by us, not by C."""
     try:
         _strip(arguments.exc_value)
-        trace = arguments.exc_value.__traceback__
+        trace = _traceback_of(arguments.exc_value)
         arguments = _hook_arguments((*arguments[:2], trace, *arguments[3:]))
     except BaseException:
         pass  # A program that took `builtins` apart still hears of its exception.
@@ -582,7 +654,7 @@ def _show_unraisable(arguments):
 def _ignore(error, owner, message=None):
     """Reports an exception that nobody can catch any more, through `sys.unraisablehook` as CPython does."""
     _strip(error)
-    arguments = (type(error), error, error.__traceback__, message, owner)
+    arguments = (type(error), error, _traceback_of(error), message, owner)
     try:
         hook = sys.unraisablehook
         if hook in (_unraisable, _show_unraisable) and _hook_arguments is not None:

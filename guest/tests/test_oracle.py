@@ -96,6 +96,28 @@ PROGRAMS = {
     "raise_not_exception": "raise 1",
     "traceback_module": "import traceback\ntry: 1/0\nexcept Exception: traceback.print_exc()",
     "format_exc_function": "import traceback\ndef f(): 1/0\ntry: f()\nexcept Exception: print(traceback.format_exc())",
+    # What a program may do to those who tell of its end.
+    "exceptions_of_no_group": "print('kept')\nclass E(Exception):\n  exceptions = ['a']\nraise E('x')",
+    "exceptions_is_a_number": "class E(Exception):\n  exceptions = 5\nraise E('x')",
+    "exceptions_raises": "class E(Exception):\n  @property\n  def exceptions(self): raise KeyboardInterrupt\nraise E('x')",
+    "cause_raises": "class E(Exception):\n  @property\n  def __cause__(self): 1/0\nraise E('x')",
+    "traceback_raises": "class E(Exception):\n  @property\n  def __traceback__(self): 1/0\nraise E('x')",
+    "class_is_exit": "print('kept')\nclass E(Exception):\n  @property\n  def __class__(self): return SystemExit\nraise E('x')",
+    "exit_code_raises": "class Q(SystemExit):\n  @property\n  def code(self): 1/0\nraise Q(3)",
+    "exit_int_says_other": "class I(int):\n  def __int__(self): return 0\n  __index__ = __int__\nraise SystemExit(I(3))",
+    "exit_int_compares_not": "print('kept')\nclass I(int):\n  def __lt__(self, other): 1/0\n  __le__ = __gt__ = __ge__ = __int__ = __lt__\nraise SystemExit(I(3))",
+    "isinstance_deleted": "import builtins\nprint('kept')\ndel builtins.isinstance, builtins.getattr, builtins.issubclass\n1/0",
+    "isinstance_says_yes": "import builtins\nprint('kept')\nbuiltins.isinstance = builtins.issubclass = lambda *a: True\n1/0",
+    "exceptions_renamed": "import builtins\nprint('kept')\nbuiltins.SystemExit = builtins.BaseException = builtins.type = Exception\n{}['k']",
+    "type_is_none": "__builtins__.type = None\nprint('kept')\n1/0",
+    "trace_raises": "import sys\nprint('kept')\ndef t(*a): raise ValueError\ndef f(): sys.settrace(t)\nf()\nraise KeyError('k')",
+    "trace_raises_at_the_end": "import sys\nprint('kept')\ndef t(*a): raise ValueError\nsys.settrace(t)",
+    "profile_raises": "import sys\nprint('kept')\ndef t(*a): raise ValueError\ntry: sys.setprofile(t)\nexcept ValueError: pass\nraise KeyError('k')",
+    "audit_raises": "import sys\nprint('kept')\nsys.addaudithook(lambda e, a: 1/0)\nraise ValueError('x')",
+    "sys_emptied": "import sys\nprint('kept')\nsys.__dict__.clear()",
+    "builtins_emptied": "import builtins\nprint('kept')\nbuiltins.__dict__.clear()",
+    "stdin_gone": "import sys\nclass A:\n  def __del__(self): print('del')\na = A()\ndel sys.__stdin__",
+    "module_without_file": "import sys\nclass M:\n  def __getattr__(self, name): raise ImportError(name)\n  def __del__(self): print('del')\nsys.modules['m'] = M()\nsys.modules['n'] = None\nprint('kept')",
     # Warnings.
     "warning_is": "print(1 is 1)",
     "warning_escape": "print('\\d')",
@@ -237,11 +259,16 @@ PROGRAMS = {
 
 # What is known to differ, and why it may.
 ACCEPTED = {
+    "audit_raises": "CPython tells of the hook's own exception",
+    "builtins_deleted": "the source line is shown: what tells of the end has builtins of its own",
+    "builtins_emptied": "the same, and what other libraries than ours run at exit complains",
     "coroutine_at_exit": "a second line advises tracemalloc: the module that says so is still whole",
     "del_raises": "the source line is shown: linecache is still whole",
     "exit_bad_str": "from 3.12 CPython blames the threading shutdown for the failed message",
     "exit_huge": "from 3.12 CPython blames the threading shutdown for the overflow; the code is the same",
     "exit_minus_huge": "the same",
+    "trace_raises": "the source line is shown: what tells of the end is not traced",
+    "trace_raises_at_the_end": "nothing complains: what ends the run is not traced",
     "stderr_broken": "CPython dumps the object with its reference count when standard error is lost",
 }
 
@@ -271,6 +298,35 @@ class NoJob(unittest.TestCase):
                 self.assertEqual((result.code, result.stdout, result.stderr), (70, "", ""), result)
                 self.assertTrue(result.answer.startswith(reason), result.answer)
             self.assertEqual(zygote.play("raise SystemExit(70)").answer, b"")
+        finally:
+            zygote.close()
+
+
+class Ending(unittest.TestCase):
+    def test_what_is_told_in_other_words_ends_alike(self):
+        zygote = harness.Zygote("core")
+        try:
+            for name in ("builtins_deleted", "builtins_emptied", "trace_raises", "trace_raises_at_the_end", "audit_raises"):
+                ours, theirs = zygote.play(PROGRAMS[name]), harness.oracle(PROGRAMS[name])
+                self.assertEqual((ours.code, ours.stdout), (theirs.code, theirs.stdout), f"{name}: {ours}")
+        finally:
+            zygote.close()
+
+    def test_without_memory_a_program_fails_as_everywhere(self):
+        zygote = harness.Zygote("core")
+        limit = "import resource\nprint('start')\nresource.setrlimit(resource.RLIMIT_DATA, (200 << 20, 200 << 20))\n"
+        try:
+            for code in (
+                "l = []\nwhile True: l.append(str(len(l)))",
+                "l = None\nwhile True: l = [l]",
+                "l = None\nwhile True: l = (l, 1.5)",
+                "class Node:\n  def __init__(self, n): self.next = n\nhead = None\nwhile True: head = Node(head)",
+                "import itertools\na, b = itertools.tee(itertools.count())\nfor x in a: pass",
+                "def f():\n  l = None\n  while True: l = {1: l}\nf()",
+            ):
+                result = zygote.play(limit + code)
+                self.assertEqual((result.code, result.stdout), (1, "start\n"), f"{code}: {result}")
+                self.assertTrue(result.stderr.endswith("MemoryError\n"), f"{code}: {result}")
         finally:
             zygote.close()
 
