@@ -182,11 +182,15 @@ fn in_namespaces(run: Run, user: u32, walls: &Walls) -> Result<(), WallError> {
     // A process like this one, confined as this one, out of the program's sight.
     let holder = sys::hold_memory().doing("make the process that holds the memory")?;
     verify(
-        holder == seccomp::HOLDER,
+        holder.pid() == seccomp::HOLDER,
         "the number of the process that holds the memory",
     )?;
     rules::set_apart()?;
-    stands(walls, user)
+    stands(walls, user)?;
+    // Before a program is there, which could write to the memory that it begins in.
+    holder
+        .wait()
+        .doing("wait for the process that holds the memory")
 }
 
 /// Lets the watch see all memory of the run, which no cgroup counts.

@@ -27,7 +27,7 @@ pub use memory::{
 };
 pub use mounts::set_mount_attributes;
 pub use process::{
-    Side, SingleThread, clone_flags, clone_process, execute, exit_now, fork, hold_memory,
+    Holder, Side, SingleThread, clone_flags, clone_process, execute, exit_now, fork, hold_memory,
     peek_exit, process_group, processor_time, reap, reap_any, share_memory, unshare,
 };
 pub use seccomp::{

@@ -2,8 +2,11 @@
 
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicU32, Ordering};
 
+use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags};
+use rustix::thread::futex;
 
 use super::signals;
 
@@ -153,21 +156,61 @@ pub fn unshare(namespaces: libc::c_int) -> io::Result<()> {
     }
 }
 
+/// A process that holds another's memory.
+#[derive(Debug)]
+pub struct Holder {
+    pid: i32,
+    /// On its stack; not 0 once it has let go of all that it had.
+    settled: &'static AtomicU32,
+}
+
+impl Holder {
+    /// Its number.
+    #[must_use]
+    pub const fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    /// Waits until it has no descriptor and comes to rest: who can write to its stack before that can have it do something
+    /// else, with what it has.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's. Without end, should something kill it before.
+    pub fn wait(&self) -> io::Result<()> {
+        while self.settled.load(Ordering::Acquire) == 0 {
+            match futex::wait(self.settled, futex::Flags::PRIVATE, 0, None) {
+                Ok(()) | Err(Errno::AGAIN | Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Makes a process that shares this one's memory, does nothing, and lives until it is killed.
 ///
 /// The memory is then freed when that process is killed, not when this one ends, so this one's
 /// end, which others wait for, comes sooner by what freeing it takes. It is as confined as this
-/// process is when it is made. It has no descriptor, takes no signal, and is no child that an
-/// ordinary `wait` sees (its exit signal is none).
+/// process is when it is made. It takes no signal, is no child that an ordinary `wait` sees (its exit signal is none), and
+/// has no descriptor once it was [waited for](Holder::wait).
 ///
 /// # Errors
 ///
 /// The kernel's.
-pub fn hold_memory() -> io::Result<i32> {
+pub fn hold_memory() -> io::Result<Holder> {
     const STACK_BYTES: usize = 16 << 10;
-    extern "C" fn hold(_: *mut libc::c_void) -> libc::c_int {
+    /// What is above the stack, which must begin at a multiple of 16.
+    const WORD_BYTES: usize = 64;
+    extern "C" fn hold(settled: *mut libc::c_void) -> libc::c_int {
         // SAFETY: the descriptors are this process's own copies; nothing in it uses one.
         unsafe { libc::syscall(libc::SYS_close_range, 0, u32::MAX, 0) };
+        let settled = settled.cast::<AtomicU32>();
+        // SAFETY: `hold_memory` passes its word, which is never unmapped and only used as what it is.
+        unsafe { (*settled).store(1, Ordering::Release) };
+        let wake = libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG;
+        // SAFETY: wakes whoever waits for the word, and touches no memory.
+        unsafe { libc::syscall(libc::SYS_futex, settled, wake, 1) };
         #[expect(clippy::infinite_loop, reason = "it waits until it is killed")]
         loop {
             // SAFETY: takes no argument. It returns only where a signal handler ran, and every
@@ -190,17 +233,19 @@ pub fn hold_memory() -> io::Result<i32> {
     if stack == libc::MAP_FAILED {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: the end of the mapping, one past its last byte, which is aligned to a page.
-    let top = unsafe { stack.byte_add(STACK_BYTES) };
+    // SAFETY: within the mapping, at a multiple of 64 bytes from its end, which is aligned to a page.
+    let word = unsafe { stack.byte_add(STACK_BYTES - WORD_BYTES) };
+    // SAFETY: live and zero, since it was just mapped, aligned as just said, and never unmapped.
+    let settled: &'static AtomicU32 = unsafe { &*word.cast::<AtomicU32>() };
     // Inherited by the process below: nothing of the handlers in this memory runs twice.
     let before = signals::block();
-    // SAFETY: `hold` runs on a stack of its own, which is never unmapped, calls nothing but the
+    // SAFETY: `hold` runs on a stack of its own, below the word, which is never unmapped, calls nothing but the
     // kernel, and never returns. The two processes share thread-local storage; `hold` uses none.
-    let pid = unsafe { libc::clone(hold, top, libc::CLONE_VM, std::ptr::null_mut()) };
+    let pid = unsafe { libc::clone(hold, word, libc::CLONE_VM, word) };
     let result = if pid < 0 {
         Err(io::Error::last_os_error())
     } else {
-        Ok(pid)
+        Ok(Holder { pid, settled })
     };
     signals::restore(&before);
     result
@@ -352,4 +397,25 @@ pub fn share_memory(one: i32, other: i32) -> bool {
     const KCMP_VM: libc::c_int = 1;
     // SAFETY: it takes numbers only and changes nothing.
     unsafe { libc::syscall(libc::SYS_kcmp, one, other, KCMP_VM, 0, 0) == 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::process::Signal;
+
+    use super::*;
+
+    #[test]
+    fn who_holds_memory_has_no_descriptor_when_it_was_waited_for() {
+        for _ in 0..200 {
+            let holder = hold_memory().unwrap();
+            holder.wait().unwrap();
+            let pid = holder.pid();
+            let left = std::fs::read_dir(format!("/proc/{pid}/fd")).map(Iterator::count);
+            rustix::process::kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
+            // SAFETY: it is our child, and nothing else waits for it; no pointer is followed.
+            let reaped = unsafe { libc::waitpid(pid, std::ptr::null_mut(), libc::__WALL) };
+            assert_eq!((left.unwrap(), reaped), (0, pid));
+        }
+    }
 }
