@@ -166,11 +166,11 @@ fn in_namespaces(run: Run, user: u32, walls: &Walls) -> Result<(), WallError> {
     // The capabilities of the new user namespace go before anything could use them; from here on
     // nothing can be got back.
     capabilities::raise()?;
-    let proc = match walls.is_counted() {
-        true => rules::PROC.iter().chain(&[]),
-        false => rules::PROC_COUNTED.iter().chain(&rules::SELF),
-    };
-    rules::raise(rules::ABI_MIN, rules::OWN_ROOT.iter().chain(proc))?;
+    let grants = rules::OWN_ROOT
+        .iter()
+        .chain(&rules::PROC)
+        .chain(&rules::SELF);
+    rules::raise(rules::ABI_MIN, grants)?;
     // Descriptors are closed after the last step that opens any.
     run.close_all_others()?;
     sys::unblock_signals();

@@ -76,12 +76,11 @@ pub static HOST: [Grant; 7] = [
     Grant::where_there(c"/etc/mime.types", READ_FILE),
 ];
 
-/// The run's own `/proc`.
-pub static PROC: [Grant; 1] = [Grant::on(c"/proc", READ)];
-
-/// The same where no cgroup counts its memory: whoever reads some of these files holds the memory of a process that has
-/// ended, and nobody would see it.
-pub static PROC_COUNTED: [Grant; 3] = [
+/// The run's own `/proc`, beside [`SELF`].
+///
+/// Much of what else is in it tells of the host (where files lie, what others send, who has a page), and whoever reads some
+/// of it holds the memory of a process that has ended.
+pub static PROC: [Grant; 3] = [
     Grant::on(c"/proc", READ_DIR),
     // What the walls are read back from.
     Grant::on(c"/proc/self/cgroup", READ_FILE),
