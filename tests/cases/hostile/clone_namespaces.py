@@ -19,7 +19,7 @@ import os, signal
 
 flags = {
     "user": 0x10000000, "mount": 0x20000, "pid": 0x20000000, "net": 0x40000000, "ipc": 0x8000000,
-    "uts": 0x4000000, "cgroup": 0x2000000, "user and net": 0x50000000,
+    "uts": 0x4000000, "cgroup": 0x2000000, "user and net": 0x50000000, "a descriptor of it": 0x1000,
 }
 doors = []
 for name, flag in flags.items():

@@ -7,6 +7,9 @@ use super::program::{
 };
 use super::{HOLDER, SHARED_PIECE_BYTES_MAX};
 
+/// Of `renameat2`: a character device takes the place of what is moved.
+const RENAME_WHITEOUT: i32 = libc::RENAME_WHITEOUT.cast_signed();
+
 /// The first process of every PID namespace.
 const FIRST: u32 = 1;
 
@@ -64,6 +67,8 @@ pub(super) enum Check {
     MsyncFlags,
     /// `pwritev2` into memory, from where the host writes it when it will.
     Pwritev2Flags,
+    /// `renameat2` that leaves no device in place of what it moves.
+    Renameat2Flags,
     /// `preadv2` that waits for its bytes, and leaves what it read where it was: else it would tell what of a file
     /// the host has in memory, and so what other runs have read.
     Preadv2Flags,
@@ -88,6 +93,7 @@ impl Check {
             "socket_none" => Self::SocketNone,
             "not_the_holder" => Self::NotTheHolder,
             "not_ours" => Self::NotOurs,
+            "renameat2_flags" => Self::Renameat2Flags,
             "sendto_address" => Self::SendtoAddress,
             "socketpair_kind" => Self::SocketpairKind,
             "socket_option" => Self::SocketOption,
@@ -115,7 +121,7 @@ impl Check {
                 // NEWTIME, NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET, and PARENT: a
                 // child of the zygote's that the zygote does not know would not be reaped. The bit
                 // of NEWTIME is part of the exit signal here, and no signal has it.
-                const REFUSED_FLAGS: u32 = 0x7E02_8080;
+                const REFUSED_FLAGS: u32 = 0x7E02_9080;
                 vec![
                     load(argument(0)),
                     branch(IF_ANY_BIT, REFUSED_FLAGS, 2, 0),
@@ -224,6 +230,7 @@ impl Check {
             Self::OpenatFlags => none_of(2, libc::O_DIRECT, libc::EINVAL),
             Self::OpenShared => open_shared(1),
             Self::OpenatShared => open_shared(2),
+            Self::Renameat2Flags => none_of(4, RENAME_WHITEOUT, libc::EINVAL),
             Self::MsyncFlags => none_of(2, libc::MS_SYNC, SUCCESS),
             Self::Preadv2Flags => {
                 let refused = libc::RWF_NOWAIT | libc::RWF_DONTCACHE;
