@@ -66,7 +66,7 @@ pub static OWN_ROOT: [Grant; 7] = [
 
 /// On a host's own files, of what is there for everybody: what C libraries and interpreters read of
 /// themselves. The caller is in the folder that is the run's own.
-pub static HOST: [Grant; 7] = [
+pub static HOST: [Grant; 8] = [
     Grant::on(c".", OWN),
     Grant::on(c"/dev/null", DEVICE),
     Grant::on(c"/dev/full", READ_FILE),
@@ -74,6 +74,7 @@ pub static HOST: [Grant; 7] = [
     Grant::on(c"/dev/urandom", READ_FILE),
     Grant::where_there(c"/etc/ld.so.cache", READ_FILE),
     Grant::where_there(c"/etc/mime.types", READ_FILE),
+    Grant::on(c"/proc/self/fd", READ_DIR),
 ];
 
 /// The run's own `/proc`, beside [`SELF`].
@@ -88,8 +89,7 @@ pub static PROC: [Grant; 3] = [
 ];
 
 /// Of the program itself, not of its children, and nothing that holds its memory.
-pub static SELF: [Grant; 5] = [
-    Grant::on(c"/proc/self/fd", READ_DIR),
+pub static SELF: [Grant; 4] = [
     Grant::on(c"/proc/self/maps", READ_FILE),
     Grant::on(c"/proc/self/stat", READ_FILE),
     Grant::on(c"/proc/self/statm", READ_FILE),

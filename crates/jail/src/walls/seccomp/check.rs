@@ -118,9 +118,9 @@ impl Check {
     pub(super) fn code(self) -> Vec<sock_filter> {
         match self {
             Self::CloneFlags => {
-                // NEWTIME, NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET, and PARENT: a
-                // child of the zygote's that the zygote does not know would not be reaped. The bit
-                // of NEWTIME is part of the exit signal here, and no signal has it.
+                // NEWTIME, NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET; PARENT: a child of
+                // the zygote's that the zygote does not know would not be reaped; and PIDFD, whose number
+                // the host counts on. The bit of NEWTIME is part of the exit signal here, and no signal has it.
                 const REFUSED_FLAGS: u32 = 0x7E02_9080;
                 vec![
                     load(argument(0)),
@@ -132,20 +132,12 @@ impl Check {
                 ]
             }
             Self::SocketNone => vec![give(ERRNO | errno(libc::EAFNOSUPPORT))],
-            Self::NotTheHolder => vec![
-                load(argument(0)),
-                branch(IF_EQUAL, HOLDER.unsigned_abs(), 0, 1),
-                give(ERRNO | errno(libc::ESRCH)),
-                give(ALLOW),
-            ],
-            Self::NotOurs => vec![
-                load(argument(0)),
-                branch(IF_EQUAL, HOLDER.unsigned_abs(), 0, 1),
-                give(ERRNO | errno(libc::ESRCH)),
+            Self::NotTheHolder => but_the_holder(vec![give(ALLOW)]),
+            Self::NotOurs => but_the_holder(vec![
                 branch(IF_EQUAL, FIRST, 0, 1),
                 give(ERRNO | errno(libc::EPERM)),
                 give(ALLOW),
-            ],
+            ]),
             Self::SendtoAddress => vec![
                 // A pointer: both halves must be zero.
                 load(argument(4)),
@@ -299,6 +291,18 @@ fn one_of(at: u32, allowed: &[u32], refusal: u32) -> Vec<sock_filter> {
         code.push(give(ALLOW));
     }
     code.push(give(ERRNO | refusal));
+    code
+}
+
+/// There is no process that holds the memory, as far as a program may know; `others` decides on the first argument where
+/// it names another one.
+fn but_the_holder(others: Vec<sock_filter>) -> Vec<sock_filter> {
+    let mut code = vec![
+        load(argument(0)),
+        branch(IF_EQUAL, HOLDER.unsigned_abs(), 0, 1),
+        give(ERRNO | errno(libc::ESRCH)),
+    ];
+    code.extend(others);
     code
 }
 
