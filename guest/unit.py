@@ -57,8 +57,6 @@ WORK = "/box/work"
 
 # Exit codes of our own trouble, which the server tells from a program's by what we say on the job's socket.
 EXIT_UNPARSABLE = 1
-# What CPython exits with when an exception ended the program.
-EXIT_RAISED = 1
 EXIT_NO_JOB = 70
 # How long a unit waits for a job before it rehearses. Milliseconds.
 REHEARSAL_PAUSE_MS = 30
@@ -67,7 +65,8 @@ THREAD_NUMBER = 2
 # One page: most programs are no longer.
 _ROOM = bytes(4096)
 _SCRIPT_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
-# What CPython exits with when standard output could not be flushed.
+# What CPython exits with when an exception ended the program, and when standard output could not be flushed.
+EXIT_RAISED = 1
 EXIT_UNFLUSHED = 120
 
 # Found once: to look a name up in a module writes to more pages than to use what it names, and each page that a

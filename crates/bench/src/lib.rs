@@ -36,6 +36,5 @@ pub use load::{Load, Pace, Until};
 pub use machine::Machine;
 pub use plan::{Burst as BurstPlan, Plan, Show, run};
 pub use processes::{Holding, ShareMemory};
-
 pub use report::{Burst, Comparison, Held, Measurement, Promise, Report, Troubles, Who};
 pub use statistics::{Bucket, Spread, Summary};

@@ -35,6 +35,9 @@ use crate::report;
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
+/// When to come again where there is no room now. Seconds.
+const SOON: HeaderValue = HeaderValue::from_static("1");
+
 /// The methods of each path, as `Allow` tells them.
 const EXECUTE_METHODS: HeaderValue = HeaderValue::from_static("POST, OPTIONS");
 const PAGE_METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
@@ -159,7 +162,7 @@ impl Site {
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         if status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            headers.insert(header::RETRY_AFTER, SOON);
         }
         add_headers(&mut headers);
         let mut wire = format!("HTTP/1.1 {status}\r\n").into_bytes();
@@ -397,7 +400,7 @@ fn no_room(shared: &Shared, what: &str) -> Response {
     let message = format!("The server has no room now for {what}.");
     let mut response = refuse(shared, ErrorCode::ServerBusy, message);
     let headers = response.headers_mut();
-    headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    headers.insert(header::RETRY_AFTER, SOON);
     response
 }
 

@@ -7,8 +7,7 @@ use wire::{Exit, FromKeeper, Over, Tally, UnitId};
 
 use super::super::asks::Asks;
 use super::super::unit::{Ground, Life, Phase, Unit};
-use super::super::zygotes::{self};
-use super::super::{home, reap_all};
+use super::super::{home, reap_all, zygotes};
 use super::{Keeper, ServerGone, forget};
 use crate::sys::{self, Side};
 use crate::walls::cgroup::Leaf;
